@@ -1,0 +1,76 @@
+"""What is known of a robot before any data: joint names, rate, meaning of effort, tip, URDF."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from .errors import RobotError
+
+UNITS = ("N·m", "A")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What the field `effort` of a joint-state message means.
+
+    Attributes:
+        unit: "N·m", or "A" where the driver gives motor current.
+        scale: per joint, published effort × scale = tau in `unit`; the sign of the scale is the sign of the effort.
+        gravity_compensated: whether the driver has already taken gravity out.
+    """
+
+    unit: str
+    scale: tuple[float, ...]
+    gravity_compensated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise RobotError(f"effort unit {self.unit!r} is unknown: use 'N·m' or 'A'")
+        if not all(abs(s) > 0 and abs(s) < float("inf") for s in self.scale):
+            raise RobotError(f"effort scale {list(self.scale)} holds a zero or a non-number: give one factor a joint")
+
+
+@dataclass(frozen=True)
+class Driver:
+    """How one driver of a robot publishes it: joint names in order, and what effort means."""
+
+    name: str
+    joints: tuple[str, ...]
+    effort: Effort
+
+
+@dataclass(frozen=True)
+class Robot:
+    """A robot of `config/robots`.
+
+    Attributes:
+        name: for example "ur5".
+        rate: sample rate its drivers publish at [Hz].
+        tip: URDF frame of the tool.
+        urdf: text of the URDF, empty where none is shipped.
+        urdf_joints: joint names in the URDF, in the order of every driver's `joints`.
+        drivers: the first is the usual one.
+    """
+
+    name: str
+    rate: float
+    tip: str
+    urdf: str
+    urdf_joints: tuple[str, ...]
+    drivers: tuple[Driver, ...]
+
+    def driver_for(self, published: Collection[str]) -> Driver:
+        """The first driver all of whose joints are in `published`.
+
+        Raises:
+            RobotError: none is.
+        """
+        for driver in self.drivers:
+            if set(driver.joints) <= set(published):
+                return driver
+        known = "; ".join(f"{d.name}: {', '.join(d.joints)}" for d in self.drivers)
+        raise RobotError(
+            f"the joints of {self.name} are not among those published ({', '.join(published)}). "
+            f"Known: {known}. Name them with --joints"
+        )

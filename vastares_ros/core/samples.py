@@ -1,0 +1,77 @@
+"""The one data type: a `JointSample` live, an `Episode` (stacked samples) offline.
+
+Both hold q [rad], qd [rad/s], tau [N·m, or A where the robot gives current] in the joint order of the owner.
+A value that was not published is NaN, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def seconds(stamp_ns: int) -> float:
+    """Stamp in nanoseconds to seconds, by the one rounding that live and offline share."""
+    return stamp_ns * 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class JointSample:
+    """One moment of an arm.
+
+    Attributes:
+        t: stamp [s].
+        q: positions, shape (J,) [rad].
+        qd: velocities, shape (J,) [rad/s].
+        tau: measured torques, shape (J,) [N·m or A].
+    """
+
+    t: float
+    q: Array
+    qd: Array
+    tau: Array
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One continuous recording: N samples with strictly increasing stamps.
+
+    Attributes:
+        name: unique within a dataset.
+        joints: J joint names, the order of every column.
+        t: stamps, shape (N,) [s].
+        q: positions, shape (N, J) [rad].
+        qd: velocities, shape (N, J) [rad/s].
+        tau: measured torques, shape (N, J) [N·m or A].
+        recording: the recording it was cut from; splits never separate its episodes.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    t: Array
+    q: Array
+    qd: Array
+    tau: Array
+    recording: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.recording:
+            object.__setattr__(self, "recording", self.name)
+        shape = (len(self.t), len(self.joints))
+        for field in ("q", "qd", "tau"):
+            if getattr(self, field).shape != shape:
+                raise ValueError(f"episode {self.name}: {field} has shape {getattr(self, field).shape}, not {shape}")
+        if np.any(np.diff(self.t) <= 0):
+            raise ValueError(f"episode {self.name}: stamps do not increase")
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def __iter__(self) -> Iterator[JointSample]:
+        for i in range(len(self)):
+            yield JointSample(float(self.t[i]), self.q[i], self.qd[i], self.tau[i])

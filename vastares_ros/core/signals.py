@@ -1,0 +1,140 @@
+"""From raw joint samples to what a network sees: low-pass filter, acceleration, features, windows.
+
+[1] filters all data with a Butterworth low-pass. Here the filter is causal, since it must run on a robot: q, qd and tau
+pass through the same filter, so they keep their phase to one another. One implementation serves a whole recording and
+a single live sample, with the same bits: `SignalChain.step` is `SignalChain.run` on one row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.signal import butter, sosfilt, sosfilt_zi
+
+from .errors import ConfigError
+from .samples import Array
+
+
+@dataclass(frozen=True)
+class FilterConfig:
+    """Low-pass of every signal.
+
+    Attributes:
+        kind: "butterworth" or "none".
+        order: order of the low-pass.
+        cutoff_hz: -3 dB frequency [Hz]; must lie below half the sample rate.
+    """
+
+    kind: str = "butterworth"
+    order: int = 2
+    cutoff_hz: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("butterworth", "none"):
+            raise ConfigError(f"filter.kind is {self.kind!r}: use 'butterworth' or 'none'")
+        if not 1 <= self.order <= 8:
+            raise ConfigError(f"filter.order is {self.order}: use 1 to 8")
+        if not self.cutoff_hz > 0:
+            raise ConfigError(f"filter.cutoff_hz is {self.cutoff_hz}: use a frequency above 0 Hz")
+
+
+class CausalFilter:
+    """Butterworth low-pass as second-order sections with explicit state, started in steady state.
+
+    The first sample after construction or `reset` is taken as having been there for ever, so that there is no
+    transient from zero.
+    """
+
+    def __init__(self, config: FilterConfig, rate: float):
+        """Design the filter for samples at `rate` [Hz].
+
+        Raises:
+            ConfigError: the cut-off does not lie below half the rate.
+        """
+        self._sos = None
+        if config.kind == "butterworth":
+            if config.cutoff_hz >= rate / 2:
+                raise ConfigError(
+                    f"filter.cutoff_hz is {config.cutoff_hz:g} but samples come at {rate:g} Hz: "
+                    f"use a cut-off below {rate / 2:g} Hz or kind: none"
+                )
+            self._sos = butter(config.order, config.cutoff_hz, fs=rate, output="sos")
+            self._steady = sosfilt_zi(self._sos)[:, :, None]  # (S, 2, 1)
+        self._state: Array | None = None
+
+    def reset(self) -> None:
+        """Forget everything; the next sample starts the filter in steady state."""
+        self._state = None
+
+    def run(self, x: Array) -> Array:
+        """Filter N samples of C channels, shape (N, C), going on from the current state."""
+        if self._sos is None:
+            return x
+        if self._state is None:
+            self._state = self._steady * x[0]  # (S, 2, C)
+        y, self._state = sosfilt(self._sos, x, axis=0, zi=self._state)
+        return y
+
+
+class SignalChain:
+    """Raw samples in, network features and filtered torque out, with explicit state.
+
+    Features are `[q, qd]`, or `[q, qd, qdd]` with `acceleration`, where qdd is the backward difference of the filtered
+    qd times the sample rate.
+    """
+
+    def __init__(self, rate: float, config: FilterConfig, acceleration: bool = False):
+        self._rate = rate
+        self._acceleration = acceleration
+        self._motion = CausalFilter(config, rate)
+        self._torque = CausalFilter(config, rate)
+        self._last_qd: Array | None = None
+
+    def reset(self) -> None:
+        """Forget the past, as a fresh chain."""
+        self._motion.reset()
+        self._torque.reset()
+        self._last_qd = None
+
+    def run(self, q: Array, qd: Array, tau: Array) -> tuple[Array, Array]:
+        """Filter N samples, going on from the current state.
+
+        Args:
+            q: shape (N, J) [rad].
+            qd: shape (N, J) [rad/s].
+            tau: shape (N, J) [N·m or A]; may hold NaN only when N is 1, and then restarts the torque filter.
+
+        Returns:
+            features (N, C) with C = 2J or 3J, and filtered tau (N, J).
+        """
+        x = self._motion.run(np.concatenate([q, qd], axis=1))
+        if self._acceleration:
+            qd_filtered = x[:, q.shape[1] :]
+            before = qd_filtered[:1] if self._last_qd is None else self._last_qd
+            qdd = np.diff(np.concatenate([before, qd_filtered]), axis=0) * self._rate
+            self._last_qd = qd_filtered[-1:]
+            x = np.concatenate([x, qdd], axis=1)
+        if np.isfinite(tau).all():
+            return x, self._torque.run(tau)
+        self._torque.reset()
+        return x, np.full_like(tau, np.nan)
+
+    def step(self, q: Array, qd: Array, tau: Array) -> tuple[Array, Array]:
+        """One sample, each argument of shape (J,): the same bits as `run` over a recording."""
+        x, tau_filtered = self.run(q[None], qd[None], tau[None])
+        return x[0], tau_filtered[0]
+
+
+def windows(x: Array, length: int) -> Array:
+    """All windows of `length` consecutive rows, newest last.
+
+    Args:
+        x: shape (N, C), N at least `length`.
+        length: samples T the network sees.
+
+    Returns:
+        A read-only view of shape (N - T + 1, T, C); window i ends with row i + T - 1.
+    """
+    return sliding_window_view(x, length, axis=0).transpose(0, 2, 1)
