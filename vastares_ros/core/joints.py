@@ -38,7 +38,7 @@ def columns(joints: Sequence[str], names: Sequence[str]) -> tuple[NDArray[np.int
 
 
 def field(values: ArrayLike, theirs: NDArray[np.intp], n_names: int) -> Array:
-    """The entries `theirs` of a message field of `n_names` values; NaN where the field is empty or of another length."""
+    """Entries `theirs` of a message field that should have `n_names` values; NaN where it has another number of them."""
     array = np.asarray(values, dtype=np.float64)
     return array[theirs] if len(array) == n_names else np.full(len(theirs), np.nan)
 
