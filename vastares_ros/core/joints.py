@@ -38,7 +38,7 @@ def columns(joints: Sequence[str], names: Sequence[str]) -> tuple[NDArray[np.int
 
 
 def field(values: ArrayLike, theirs: NDArray[np.intp], n_names: int) -> Array:
-    """Entries `theirs` of a message field that should have `n_names` values; NaN where it has another number of them."""
+    """Entries `theirs` of a message field that should have `n_names` values; NaN where it has not."""
     array = np.asarray(values, dtype=np.float64)
     return array[theirs] if len(array) == n_names else np.full(len(theirs), np.nan)
 

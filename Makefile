@@ -1,0 +1,48 @@
+# Every target works in .venv: made on first use, with the versions of constraints.txt, and left alone afterwards.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+# .venv has a ROS of its own. One that is sourced in this shell is for another Python, and its libraries would be
+# mixed with ours; the last variable is set below a Python that has such a ROS, and would keep ours from being found.
+unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/ready
+
+help:  ## what can be made
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 12
+
+demo: $(READY)  ## simulate an arm, train on it, estimate live: out/demo/report.html
+	$(BIN)/vastares demo -o out/demo --force
+
+test: $(READY)  ## all tests, with line coverage
+	$(BIN)/python -m pytest --cov=vastares_ros.core --cov=vastares_ros.models --cov=vastares_ros.runtime \
+		--cov=vastares_ros.io --cov-report=term-missing:skip-covered --cov-fail-under=90
+
+lint: $(READY)  ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(READY)  ## every program in bench/, each printing JSON
+	@for program in $(wildcard bench/*.py); do echo "$$program" >&2; $(BIN)/python "$$program"; done
+
+clean:  ## remove what was built and written, the environment too
+	rm -rf .venv build install log out *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The copies of launch/ and config/ under .venv/share must follow the checkout, as must the list of executables.
+$(READY): constraints.txt setup.py setup.cfg package.xml vastares_ros/cli/main.py $(shell find launch config -type f)
+	@'$(PYTHON)' -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || { \
+		echo "Python 3.11 to 3.14 with its venv module is needed and '$(PYTHON)' is not that." \
+			"Name another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Installing into .venv, once: minutes, and 2 GB or more with CUDA ($$('$(PYTHON)' --version))"
+	@'$(PYTHON)' -m venv .venv
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+		-e '.[ros,physics,report,test,lint]' -c constraints.txt \
+		| sed -unE 's/^ *((Using cached|Downloading) .*[MG]B\))$$/  \1/p; s/^(Installing) collected.*/  \1 what was collected/p'
+	@touch $@

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from vastares_ros.core.errors import BagError
+from vastares_ros.core.samples import Episode
+from vastares_ros.core.sampling import Cuts, cut, measured_rate, resample, same_rate
+
+RATE = 100.0
+
+
+def pieces(t):
+    x = np.asarray(t, dtype=float)[:, None]
+    return cut("rec", ["a"], RATE, x[:, 0], x, x, x)
+
+
+def seconds(first, last):
+    return np.arange(round(first * RATE), round(last * RATE)) / RATE
+
+
+def test_the_rate_is_the_median_so_that_jitter_and_gaps_do_not_count():
+    t = seconds(0, 5) + np.random.default_rng(0).normal(0, 1e-4, 500)
+    assert measured_rate(np.append(t, 60.0)) == pytest.approx(RATE, rel=0.01)
+    with pytest.raises(BagError, match="two different stamps"):
+        measured_rate(np.ones(5))
+
+
+def test_one_lost_sample_passes_and_two_do_not():
+    t = seconds(0, 4)
+    episodes, cuts = pieces(np.delete(t, 200))
+    assert [len(e) for e in episodes] == [399] and cuts == Cuts(0, 0, 0, 0)
+    episodes, cuts = pieces(np.delete(t, [200, 201]))
+    assert [len(e) for e in episodes] == [200, 198] and cuts == Cuts(0, 0, 1, 0)
+    assert [e.name for e in episodes] == ["rec-1", "rec-2"] and {e.recording for e in episodes} == {"rec"}
+
+
+def test_a_backward_jump_splits_and_a_repeat_is_dropped():
+    t = np.concatenate([seconds(0, 2), seconds(1, 3), [3 - 1 / RATE]])
+    episodes, cuts = pieces(t)
+    assert [len(e) for e in episodes] == [200, 200] and cuts == Cuts(1, 1, 0, 0)
+    np.testing.assert_array_equal(episodes[1].q[:, 0], seconds(1, 3))
+
+
+def test_short_pieces_are_left_out_and_counted():
+    episodes, cuts = pieces(np.concatenate([seconds(0, 2), seconds(5, 5.5), seconds(9, 11)]))
+    assert [e.name for e in episodes] == ["rec-1", "rec-2"] and cuts == Cuts(0, 0, 2, 50)
+    assert pieces([])[0] == ()
+
+
+def test_resampling_interpolates_between_neighbours():
+    t = seconds(3, 5)
+    line = np.stack([t, 2 * t], axis=1)
+    episode = resample(Episode("e", ("a", "b"), t, line, line, line, "rec"), 40.0)
+    np.testing.assert_allclose(np.diff(episode.t), 1 / 40)
+    np.testing.assert_allclose(episode.tau[:, 1], 2 * episode.t)
+    assert (episode.recording, episode.t[0]) == ("rec", 3.0) and episode.t[-1] <= t[-1] + 1e-9
+
+
+def test_same_rate_allows_for_jitter_only():
+    assert same_rate(104, 100) and not same_rate(120, 100) and not same_rate(80, 100)

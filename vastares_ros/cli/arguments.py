@@ -1,0 +1,52 @@
+"""Arguments and output that several verbs share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from vastares_ros.training.evaluate import PREDICTORS
+
+console = Console(highlight=False, soft_wrap=True)
+messages = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """The option that allows replacing output."""
+    parser.add_argument("--force", action="store_true", help="replace what is there already")
+
+
+def add_topic(parser: argparse.ArgumentParser, default: str) -> None:
+    """The option that names the joint-state topic; `default` is for people."""
+    parser.add_argument("--topic", help=f"joint-state topic in the bags (default: {default})")
+
+
+def write_json(path: Path, figures: Mapping[str, Any]) -> None:
+    """Write figures for programs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def scores_table(figures: Mapping[str, Any], unit: str, title: str) -> Table:
+    """Figures of `training.evaluate.score` as a table, best in bold."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("joint")
+    for measure in ("nmse", f"RMSE [{unit}]"):
+        for name in PREDICTORS:
+            table.add_column(f"{measure}\n{name}", justify="right")
+    for joint in figures["nmse"]["model"]:
+        table.add_row(joint, *_row([figures["nmse"][n][joint] for n in PREDICTORS], ".4f"),
+                      *_row([figures["rmse"][n][joint] for n in PREDICTORS], ".3f"))  # fmt: skip
+    table.add_section()
+    table.add_row("mean over joints", *_row([figures["nmse_mean"][n] for n in PREDICTORS], ".4f"))
+    return table
+
+
+def _row(values: list[float], form: str) -> list[str]:
+    return [f"[bold]{v:{form}}[/bold]" if v == min(values) else f"{v:{form}}" for v in values]

@@ -1,0 +1,110 @@
+"""`vastares VERB …`: the table of verbs, and how every one of them ends.
+
+A verb's module is imported only when the verb is asked for, so that help is quick and a verb without ROS runs without
+ROS. A verb module has a docstring (its description), `add_arguments(parser)` and `run(args) -> status`; the nodes have
+`main(args) -> status` instead and take ROS arguments as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from vastares_ros import __version__
+from vastares_ros.core.errors import VastaresError
+
+VERBS = {
+    "prepare": ("vastares_ros.cli.prepare", "bags to a dataset"),
+    "train": ("vastares_ros.cli.train", "a dataset to a bundle"),
+    "evaluate": ("vastares_ros.cli.evaluate", "score a bundle on bags or a dataset, with an HTML report"),
+    "play": ("vastares_ros.nodes.play", "publish a bag over DDS with its own stamps"),
+    "parity": ("vastares_ros.nodes.parity", "play a bag through the live node and compare with offline"),
+    "info": ("vastares_ros.cli.info", "what a bundle, a dataset or a bag holds"),
+    "demo": ("vastares_ros.cli.demo", "simulate, train and estimate live, from nothing"),
+    "simulate": ("vastares_ros.cli.simulate", "record bags of a simulated arm"),
+    "estimator": ("vastares_ros.nodes.estimator", "the node that publishes estimated and external torque"),
+    "training": ("vastares_ros.nodes.training", "the node that records joint states and trains"),
+}
+NODES = ("estimator", "training")
+
+_ROS = "this verb needs ROS 2: source your ROS installation, or pip install 'vastares_ros[ros]'"
+_INSTALL = dict.fromkeys(("rclpy", "sensor_msgs", "geometry_msgs", "std_msgs", "std_srvs"), _ROS) | {
+    "pinocchio": "this verb needs pinocchio: pip install 'vastares_ros[physics]'",
+    "matplotlib": "this verb needs matplotlib: pip install 'vastares_ros[report]'",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Args:
+        argv: the verb and its arguments; those of the process if None.
+
+    Returns:
+        The exit status: that of the verb; 2 after an error, told in one line; 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: by argparse, after help (0) and wrong arguments (2).
+    """
+    verb, *args = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    try:
+        try:
+            return _run(verb, args)
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`| head`); Python must not flush into the pipe again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except VastaresError as error:
+        message = str(error)
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _INSTALL:
+            raise
+        message = f"{_INSTALL[package]} ({str(error).splitlines()[0]})"
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    print(f"vastares {verb}: error: {message}", file=sys.stderr)
+    return 2
+
+
+def _run(verb: str, args: Sequence[str]) -> int:
+    if verb not in VERBS:
+        return _without_verb(verb)
+    module = importlib.import_module(VERBS[verb][0])
+    parser = argparse.ArgumentParser(
+        prog=f"vastares {verb}",
+        usage=f"vastares {verb} --ros-args -p NAME:=VALUE ..." if verb in NODES else None,
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if verb not in NODES:
+        module.add_arguments(parser)
+        return module.run(parser.parse_args(args))
+    if "-h" in args or "--help" in args:
+        parser.print_help()
+        return 0
+    return module.main(list(args))
+
+
+def _without_verb(argument: str) -> int:
+    table = "\n".join(f"  {verb:<10} {summary}" for verb, (_, summary) in VERBS.items())
+    if not argument.startswith("-"):
+        print(f"vastares: error: there is no verb {argument!r}, but these:\n{table}", file=sys.stderr)
+        return 2
+    parser = argparse.ArgumentParser(
+        prog="vastares",
+        usage="vastares VERB ...",
+        description="External torque sensing for any arm with /joint_states.",
+        epilog=f"verbs:\n{table}\n\nvastares VERB --help tells the rest.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"vastares {__version__}")
+    parser.parse_args([argument])
+    return 0

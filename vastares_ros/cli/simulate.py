@@ -1,0 +1,124 @@
+"""Record bags of a simulated arm: several of free motion, and one in which the tool is pushed by known forces.
+
+FOLDER gets the MCAP bags free_1, free_2 ... and pushes, with the topic /joint_states. The bag of pushes also has
+/true_external_torque, a JointState whose effort is the external torque [N·m]. Same seed, same bags.
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import yaml
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from vastares_ros.core.errors import ConfigError
+from vastares_ros.core.simulation import SimulatedArm, SimulatedRecording
+from vastares_ros.io.bags import DEFAULT_TOPIC, Table, write_joint_states
+from vastares_ros.io.folders import written_folder
+from vastares_ros.io.robots import load_robot
+
+TRUTH_TOPIC = "/true_external_torque"
+MARKER = "simulation.yaml"
+SHORTEST = 10.0  # [s]: less holds no push
+
+_EPOCH = 1_700_000_000  # stamp of the first sample [s]
+_JITTER = 0.02  # of the stamps, standard deviation [of the sample period]
+_PAUSE = 60  # between two recordings [s]
+_SLOW = 100  # simulated seconds that take longer than one waits without a progress bar
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `vastares simulate`."""
+    parser.add_argument("--robot", default="ur5", help="robot with a URDF: a name, or the path of its YAML file (ur5)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder to make")
+    parser.add_argument("--episodes", type=int, default=4, metavar="N", help="bags of free motion (4)")
+    parser.add_argument("--seconds", type=float, default=60.0, metavar="S", help="length of each (60)")
+    parser.add_argument(
+        "--push-seconds", type=float, default=40.0, metavar="S", help="length of the bag of pushes (40)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of motion, pushes and noise (0)")
+    parser.add_argument("--force", action="store_true", help="replace FOLDER if it is of an earlier simulation")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `vastares simulate`."""
+    bags = simulate(args.output, args.robot, args.episodes, args.seconds, args.push_seconds, args.seed, args.force)
+    for bag in bags:
+        print(bag)
+    return 0
+
+
+def simulate(
+    folder: Path,
+    robot: str = "ur5",
+    episodes: int = 4,
+    seconds: float = 60.0,
+    push_seconds: float = 40.0,
+    seed: int = 0,
+    force: bool = False,
+) -> list[Path]:
+    """Record bags of a simulated arm.
+
+    Args:
+        folder: to make.
+        robot: name or path of a robot description with a URDF.
+        episodes: bags of free motion.
+        seconds: length of each [s].
+        push_seconds: length of the bag of pushes [s].
+        seed: of everything random.
+        force: replace a folder of an earlier simulation.
+
+    Returns:
+        The bags; the last is the one of pushes.
+
+    Raises:
+        ConfigError: a number is out of range.
+        RobotError: the robot is unknown or cannot be simulated.
+        OutputError: the folder exists.
+    """
+    if episodes < 0 or seed < 0:
+        raise ConfigError(f"--episodes {episodes}, --seed {seed}: use 0 or more")
+    if not all(SHORTEST <= length < float("inf") for length in (seconds, push_seconds)):
+        raise ConfigError(f"--seconds {seconds:g}, --push-seconds {push_seconds:g}: use {SHORTEST:g} or more")
+    description = load_robot(robot)
+    arm = SimulatedArm(description)
+    facts = {"robot": description.name, "episodes": episodes, "seconds": seconds}
+    facts |= {"push_seconds": push_seconds, "seed": seed}
+    lengths = {f"free_{i}": seconds for i in range(1, episodes + 1)} | {"pushes": push_seconds}
+    bar = Progress(console=Console(stderr=True), transient=True, disable=sum(lengths.values()) < _SLOW)
+    with written_folder(folder, MARKER, force) as scratch, bar:
+        start = float(_EPOCH)
+        for i, (name, length) in enumerate(lengths.items(), start=1):
+            pushed = name == "pushes"
+            rng = np.random.default_rng([seed, 0 if pushed else i])
+            task = bar.add_task(name, total=length)
+            record = arm.pushes if pushed else arm.free_motion
+            recording = record(length, rng, name, partial(_show, bar, task))
+            write_joint_states(scratch / name, _topics(recording, arm, start, rng, truth=pushed))
+            start += length + _PAUSE
+        (scratch / MARKER).write_text(yaml.safe_dump(facts, sort_keys=False), encoding="utf-8")
+    return [folder / name for name in lengths]
+
+
+def _topics(
+    recording: SimulatedRecording, arm: SimulatedArm, start: float, rng: np.random.Generator, truth: bool
+) -> dict[str, Table]:
+    episode = recording.episode
+    period = episode.t[1] - episode.t[0]
+    jitter = np.clip(_JITTER * rng.standard_normal(len(episode)), -0.4, 0.4) * period
+    stamps = np.round((episode.t + jitter) * 1e9).astype(np.int64) + round(start * 1e9)
+    arrival = stamps + round(0.1 * period * 1e9)
+    empty = np.empty((len(episode), 0))
+    effort = episode.tau / np.array(arm.driver.effort.scale)
+    topics = {DEFAULT_TOPIC: Table(episode.joints, stamps, arrival, episode.q, episode.qd, effort)}
+    if truth:
+        topics[TRUTH_TOPIC] = Table(episode.joints, stamps, arrival, empty, empty, recording.tau_ext)
+    return topics
+
+
+def _show(bar: Progress, task: TaskID, now: float) -> None:
+    bar.update(task, completed=now)

@@ -1,0 +1,109 @@
+"""Train one VA-STA-ResLSTM per joint on a dataset and write a bundle that the estimator node runs.
+
+Recordings named by --test are kept out of everything and judged at the end; those named by --validation choose the best
+epoch. Without either, all recordings are trained on and nothing honest can be said of unseen motion.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import yaml
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vastares_ros.cli.arguments import add_force, console, messages, scores_table
+from vastares_ros.core.config import from_mapping
+from vastares_ros.core.errors import ConfigError
+from vastares_ros.io.bundles import INDEX, save_bundle
+from vastares_ros.io.datasets import load_dataset
+from vastares_ros.io.folders import check_output
+from vastares_ros.training.fit import fit
+from vastares_ros.training.train import Progress as Epoch
+from vastares_ros.training.train import TrainConfig, device_for
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder written by `vastares prepare`")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="BUNDLE", help="folder to write")
+    parser.add_argument("--test", nargs="+", default=[], metavar="EPISODE", help="recordings to judge the model on")
+    parser.add_argument("--validation", nargs="+", default=[], metavar="EPISODE", help="recordings to stop early on")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML as config/train.yaml (default: its values)")
+    parser.add_argument("--epochs", type=int, help="passes over the data (default: the config's)")
+    parser.add_argument("--seed", type=int, help="of weights and order (default: the config's)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: CUDA where there is one)")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint of a run that was stopped")
+    parser.add_argument("--json-progress", action="store_true", help="print one JSON object an epoch instead of a bar")
+    add_force(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it."""
+    check_output(args.output, INDEX, args.force)
+    config = read_config(args.config) if args.config else TrainConfig()
+    given = {name: getattr(args, name) for name in ("epochs", "seed") if getattr(args, name) is not None}
+    config = replace(config, **given)
+    device = device_for(args.device)
+    dataset = load_dataset(args.dataset)
+    checkpoint = args.output.with_name(args.output.name + ".checkpoint")
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    if not args.resume:
+        checkpoint.unlink(missing_ok=True)
+    with _reporter(config, args.json_progress) as report:
+        bundle = fit(dataset, config, device, args.test, args.validation, report, checkpoint)
+    save_bundle(args.output, bundle, args.force)
+    checkpoint.unlink(missing_ok=True)
+    split = bundle.training["split"]
+    judged = ", ".join(split[bundle.metrics["of"]])
+    unseen = (
+        "" if bundle.metrics["of"] == "test" else ", which the model has seen" * (bundle.metrics["of"] == "training")
+    )
+    title = f"{args.output}: trained on {', '.join(split['training'])}; figures on {judged}{unseen}"
+    console.print(scores_table(bundle.metrics, bundle.effort.unit, title))
+    return 0
+
+
+def read_config(path: Path) -> TrainConfig:
+    """A training configuration from YAML.
+
+    Raises:
+        ConfigError: the file is missing, not YAML, or has a field that is unknown or wrong.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} does not exist: copy config/train.yaml and change what you need") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    try:
+        return from_mapping(TrainConfig, values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+@contextmanager
+def _reporter(config: TrainConfig, as_json: bool) -> Iterator[Callable[[Epoch], None]]:
+    if as_json:
+        yield lambda epoch: print(json.dumps(asdict(epoch)), flush=True)
+        return
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        TextColumn("epoch {task.completed}/{task.total} {task.fields[now]}"),
+    )
+    with Progress(*columns, TimeRemainingColumn(), console=messages) as bar:
+        task = bar.add_task("training", total=config.epochs, now="")
+
+        def show(epoch: Epoch) -> None:
+            validation = "" if epoch.validation is None else f" validation {epoch.validation:.4f}"
+            now = (
+                f"loss {epoch.loss:.4f}{validation} rate {epoch.learning_rate:.1e} {epoch.windows_per_s:,.0f} windows/s"
+            )
+            bar.update(task, completed=epoch.epoch, now=now)
+
+        yield show

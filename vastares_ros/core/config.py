@@ -1,0 +1,43 @@
+"""Configuration as frozen dataclasses: built from a mapping, with one clear error for a wrong field."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+from .errors import ConfigError
+
+C = TypeVar("C")
+
+
+def from_mapping(cls: type[C], values: object, where: str = "") -> C:
+    """A dataclass of scalars and nested such dataclasses from a mapping; absent fields keep their default.
+
+    Args:
+        cls: the dataclass.
+        values: mapping from field name to value.
+        where: dotted place of `values` in its file, for messages.
+
+    Raises:
+        ConfigError: an unknown field, a value of another type, or one that the class refuses.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where or 'the configuration'} must be a mapping of fields, not {values!r}")
+    types = typing.get_type_hints(cls)
+    known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+    arguments: dict[str, Any] = {}
+    for name, value in values.items():
+        place = f"{where}.{name}" if where else str(name)
+        if name not in known:
+            raise ConfigError(f"unknown field {place}: known are {', '.join(known)}")
+        wanted = types[name]
+        if is_dataclass(wanted):
+            value = from_mapping(typing.cast(type, wanted), value, place)
+        elif wanted is float and type(value) is int:
+            value = float(value)
+        elif type(value) is not wanted:
+            raise ConfigError(f"{place} is {value!r}: use a value of type {wanted.__name__}")
+        arguments[name] = value
+    return cls(**arguments)

@@ -1,0 +1,1 @@
+"""Bags, datasets, bundles and reports on disk. Imports no rclpy."""

@@ -1,0 +1,615 @@
+"""Bags in: the columns of a JointState topic, and the `Recording` cut from them. Bags out: JointState topics.
+
+ROS 1 `.bag`, rosbag2 sqlite3 and MCAP, in a folder with metadata.yaml or bare, through `rosbags`. The definition of
+JointState is the same in every ROS 2 distribution, and in ROS 1 apart from `header.seq`, so a definition stored in the
+bag is not needed.
+
+Reading is fast where the layout of messages does not change: the lengths and names in a serialised JointState fix the
+place of every number in it, so all messages that share those bytes with the first are decoded by one numpy view.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.rosbag1 import Reader as Ros1Reader
+from rosbags.rosbag2 import Reader as Ros2Reader
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from vastares_ros.core.errors import BagError, OutputError, VastaresError
+from vastares_ros.core.joints import JointAssembler, columns, field
+from vastares_ros.core.samples import Array, Episode, seconds
+from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate
+
+DEFAULT_TOPIC = "/joint_states"
+JOINT_STATE = "sensor_msgs/msg/JointState"  # rosbags calls the ROS 1 type so too
+STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
+
+_REPAIR = {".bag": "rosbag reindex", ".mcap": "mcap recover", ".db3": "sqlite3's .recover"}
+_FIELDS = ("position", "velocity", "effort")
+_ROS1 = get_typestore(Stores.ROS1_NOETIC)
+_ROS2 = get_typestore(Stores.ROS2_HUMBLE)
+
+Reader = Ros1Reader | Ros2Reader
+Stamps = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Table:
+    """N messages of one layout, in order: the same K names and the same fields filled.
+
+    Attributes:
+        names: K joint names as published.
+        stamp_ns: header stamps, shape (N,) [ns].
+        receive_ns: when the recorder received them, shape (N,) [ns].
+        position: shape (N, K) [rad], or (N, 0) where the field is empty.
+        velocity: likewise [rad/s].
+        effort: likewise [as published].
+    """
+
+    names: tuple[str, ...]
+    stamp_ns: Stamps
+    receive_ns: Stamps
+    position: Array
+    velocity: Array
+    effort: Array
+
+    def __len__(self) -> int:
+        return len(self.stamp_ns)
+
+
+@dataclass(frozen=True)
+class JointStates:
+    """Everything a JointState topic holds.
+
+    Attributes:
+        path: the bag.
+        topic: the topic.
+        tables: the messages, one table for every layout.
+        which: table of each message in bag order, shape (M,); message i is the next unread row of `tables[which[i]]`.
+        notes: what a user should know about the file, one line each.
+    """
+
+    path: Path
+    topic: str
+    tables: tuple[Table, ...]
+    which: NDArray[np.intp]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.which)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The arm in one bag: continuous episodes, and the count of all that is not in them.
+
+    Every message is counted once: `messages = foreign + incomplete + nan + repeats + short + samples`.
+
+    Attributes:
+        name: stem of the file, or name of the folder.
+        path: the bag.
+        topic: the topic.
+        joints: J joint names, the order of every column.
+        episodes: continuous pieces of at least `MIN_PIECE` seconds.
+        rate: measured sample rate [Hz].
+        time_source: "header", or "receive" where header stamps are absent or constant.
+        messages: on the topic.
+        foreign: messages that hold none of the joints.
+        incomplete: partial messages that did not complete a sample.
+        nan: samples dropped because a value was missing or not finite.
+        repeats: samples dropped because they repeat the stamp before.
+        short: samples dropped because their piece is too short.
+        jumps: backward jumps of the clock.
+        gaps: steps above `MAX_GAP` periods.
+        notes: what else a user should know, one line each.
+    """
+
+    name: str
+    path: Path
+    topic: str
+    joints: tuple[str, ...]
+    episodes: tuple[Episode, ...]
+    rate: float
+    time_source: str
+    messages: int
+    foreign: int
+    incomplete: int
+    nan: int
+    repeats: int
+    short: int
+    jumps: int
+    gaps: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def samples(self) -> int:
+        """Samples in all episodes."""
+        return sum(len(e) for e in self.episodes)
+
+    def lines(self) -> list[str]:
+        """What was read, dropped and split, and why, for people."""
+        duration = sum(e.t[-1] - e.t[0] for e in self.episodes)
+        pieces = f"{len(self.episodes)} piece" + "s" * (len(self.episodes) > 1)
+        found = f"{self.messages} messages on {self.topic}: {self.samples} samples at {self.rate:.1f} Hz"
+        lines = [f"{self.name}: {found} in {pieces} ({duration:.1f} s)"]
+        dropped = {
+            "messages of other joints": self.foreign,
+            "partial messages merged into the next sample": self.incomplete,
+            "samples with a missing or non-finite value": self.nan,
+            "samples that repeat a stamp": self.repeats,
+            f"samples in pieces shorter than {MIN_PIECE:g} s": self.short,
+        }
+        split = {
+            f"gaps above {MAX_GAP:g} periods": self.gaps,
+            "backward jumps of the clock": self.jumps,
+        }
+        for verb, counts in (("left out", dropped), ("split at", split)):
+            if text := ", ".join(f"{n} {what}" for what, n in counts.items() if n):
+                lines.append(f"{self.name}: {verb} {text}")
+        if self.time_source == "receive":
+            lines.append(f"{self.name}: header stamps are absent or constant: time is the recorder's receive time")
+        return lines + [f"{self.name}: {note}" for note in self.notes]
+
+
+def joint_state_topics(path: str | Path) -> dict[str, int]:
+    """Topics of a bag that hold JointState, with their message counts.
+
+    Raises:
+        BagError: the bag cannot be read.
+    """
+    with _open(Path(path)) as (reader, _):
+        return _topics(reader)
+
+
+def read_joint_states(path: str | Path, topic: str = DEFAULT_TOPIC) -> JointStates:
+    """Read every message of a JointState topic.
+
+    Raises:
+        BagError: the bag cannot be read, or holds no JointState on this topic.
+    """
+    path = Path(path)
+    raw: dict[int, bytearray] = defaultdict(bytearray)  # by message length, since that alone often tells the layout
+    place: dict[int, array[int]] = defaultdict(lambda: array("q"))
+    receive = array("q")
+    with _open(path) as (reader, notes):
+        wanted = [c for c in reader.connections if c.topic == topic and c.msgtype == JOINT_STATE]
+        if not wanted:
+            raise BagError(_absent(path, topic, reader, notes))
+        for i, (_, received, message) in enumerate(reader.messages(connections=wanted)):
+            raw[len(message)] += message
+            place[len(message)].append(i)
+            receive.append(received)
+        receive_ns = np.array(receive)
+        parts: dict[Any, list[tuple[NDArray[np.intp], Table]]] = defaultdict(list)
+        for length, data in raw.items():
+            at = np.array(place[length], dtype=np.intp)
+            rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, length)
+            for index, table in _decode(rows, receive_ns[at], isinstance(reader, Ros1Reader)):
+                layout = (table.names, table.position.shape[1], table.velocity.shape[1], table.effort.shape[1])
+                parts[layout].append((at[index], table))
+    if not parts:
+        raise BagError(f"{path}: no message on {topic}: was the robot's driver running while it was recorded?")
+    which = np.empty(len(receive), dtype=np.intp)
+    tables = []
+    for k, group in enumerate(parts.values()):
+        at, table = _stack(group)
+        which[at] = k
+        tables.append(table)
+    return JointStates(path, topic, tuple(tables), which, notes)
+
+
+def iter_messages(states: JointStates) -> Iterator[tuple[int, tuple[str, ...], Array, Array, Array]]:
+    """Messages one by one in bag order, as `(stamp_ns, names, position, velocity, effort)`."""
+    rows = [zip(t.stamp_ns.tolist(), t.position, t.velocity, t.effort, strict=True) for t in states.tables]
+    for k in states.which:
+        stamp_ns, position, velocity, effort = next(rows[k])
+        yield stamp_ns, states.tables[k].names, position, velocity, effort
+
+
+def published_names(states: JointStates) -> tuple[str, ...]:
+    """The joints of the one arm on the topic, in the order published.
+
+    Raises:
+        BagError: no joint has a name, one stands twice in a message, or there are sets of joints that share none.
+    """
+    arms: list[dict[str, None]] = []  # names that were seen together, in order
+    for table in states.tables:
+        if twice := {name for name in table.names if table.names.count(name) > 1}:
+            raise BagError(
+                f"{_where(states)}: joint {sorted(twice)[0]!r} stands twice in one message: name the arm's "
+                "joints with --joints, or record the drivers on separate topics"
+            )
+        together = [arm for arm in arms if arm.keys() & set(table.names)]
+        arms = [arm for arm in arms if arm not in together]
+        if table.names:
+            arms.append(dict.fromkeys(chain(*together, table.names)))
+    if not arms:
+        raise BagError(f"{_where(states)}: the messages name no joints: a driver that fills `name` is needed")
+    if len(arms) > 1:
+        sets = " and ".join(f"[{', '.join(arm)}]" for arm in arms)
+        raise BagError(f"{_where(states)}: messages hold different joints, {sets}: choose with --joints")
+    return tuple(arms[0])
+
+
+def read_recording(
+    path: str | Path, joints: Sequence[str], scale: Sequence[float], topic: str = DEFAULT_TOPIC
+) -> Recording:
+    """`read_joint_states`, then `recording_from`."""
+    return recording_from(read_joint_states(path, topic), joints, scale)
+
+
+def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[float]) -> Recording:
+    """Match joints by name, merge partial messages, scale effort, choose the clock, cut into continuous pieces.
+
+    Args:
+        states: what the topic holds.
+        joints: J joints, in the order wanted.
+        scale: shape (J,), published effort × scale = tau.
+
+    Raises:
+        BagError: a joint is absent or published twice, a field is missing, more than half of a joint's values are not
+            finite, two publishers seem to be mixed, or no continuous piece is left.
+    """
+    where = _where(states)
+    published = dict.fromkeys(chain.from_iterable(t.names for t in states.tables))
+    if absent := [joint for joint in joints if joint not in published]:
+        raise BagError(
+            f"{where}: no joint {', '.join(map(repr, absent))}; published are {', '.join(published)}: "
+            "choose with --joints"
+        )
+    try:
+        index, q, qd, tau = _assemble(states, joints, scale)
+    except VastaresError as error:
+        raise BagError(f"{where}: {error}") from None
+    relevant = sum(len(t) for t in states.tables if set(joints) & set(t.names))
+
+    stamp_ns = _in_order(states, "stamp_ns")[index]
+    time_source = "receive" if (stamp_ns == stamp_ns[0]).all() else "header"
+    time_ns = stamp_ns if time_source == "header" else _in_order(states, "receive_ns")[index]
+    t = seconds(time_ns)
+    finite = _finite(where, joints, (q, qd, tau))
+    _refuse_two_publishers(where, t[finite], q[finite])
+    try:
+        rate = measured_rate(t)
+    except BagError as error:
+        raise BagError(f"{where}: {error}: record longer") from None
+
+    path = states.path.absolute()
+    name = path.name if path.is_dir() else path.stem
+    episodes, cuts = cut(name, joints, rate, t[finite], q[finite], qd[finite], tau[finite])
+    if not episodes:
+        raise BagError(
+            f"{where}: no continuous piece of {MIN_PIECE:g} s in {int(finite.sum())} samples at {rate:.1f} Hz "
+            f"({cuts.gaps} gaps, {cuts.jumps} backward jumps, {cuts.repeats} repeats): record longer"
+        )
+    return Recording(
+        name=name,
+        path=states.path,
+        topic=states.topic,
+        joints=tuple(joints),
+        episodes=episodes,
+        rate=rate,
+        time_source=time_source,
+        messages=len(states),
+        foreign=len(states) - relevant,
+        incomplete=relevant - len(index),
+        nan=int((~finite).sum()),
+        repeats=cuts.repeats,
+        short=cuts.short,
+        jumps=cuts.jumps,
+        gaps=cuts.gaps,
+        notes=states.notes,
+    )
+
+
+def write_joint_states(path: str | Path, topics: Mapping[str, Table], storage: str = "mcap") -> None:
+    """Write a rosbag2 folder of JointState topics, in the order of their receive times.
+
+    Args:
+        path: folder to make.
+        topics: topic → its messages.
+        storage: "mcap" or "sqlite3".
+
+    Raises:
+        OutputError: the path exists or cannot be written.
+    """
+    path = Path(path)
+    if path.exists():
+        raise OutputError(f"{path} exists: remove it or choose another path")
+    rows = []
+    try:
+        with Writer(path, version=8, storage_plugin=STORAGES[storage]) as writer:
+            for topic, table in topics.items():
+                connection = writer.add_connection(topic, JOINT_STATE, typestore=_ROS2)
+                rows += [(int(ns), connection, row) for ns, row in zip(table.receive_ns, _encode(table), strict=True)]
+            for receive_ns, connection, row in sorted(rows, key=lambda r: r[0]):
+                writer.write(connection, receive_ns, row)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror}): choose another path") from error
+
+
+def _where(states: JointStates) -> str:
+    return f"{states.path}, topic {states.topic}"
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+def _bag_files(path: Path) -> list[Path]:
+    """The bag files in a folder, or the file itself."""
+    return sorted(file for file in path.iterdir() if file.suffix in _REPAIR) if path.is_dir() else [path]
+
+
+def _reader(path: Path) -> tuple[Reader, tuple[str, ...]]:
+    """An open reader, and what a user should know about the file.
+
+    A folder is read through its metadata.yaml; where that does not fit, the single file in it is read as it is.
+    """
+    if not path.exists():
+        raise BagError(f"{path} does not exist: give a .bag, .db3 or .mcap file, or a rosbag2 folder")
+    files = _bag_files(path)
+    for file in files:
+        if file.suffix not in _REPAIR:
+            raise BagError(f"{file} is no bag: give a .bag, .db3 or .mcap file, or a rosbag2 folder")
+        if not file.stat().st_size:
+            raise BagError(f"{file} is empty: record it again")
+    notes: tuple[str, ...] = ()
+    if (path / "metadata.yaml").is_file():
+        folder = Ros2Reader(path)
+        try:
+            folder.open()
+            return folder, ()
+        except Exception as error:  # as in `_open`
+            if len(files) != 1:
+                raise
+            notes = (f"metadata.yaml does not fit ({_reason(error)}), so {files[0].name} is read without it",)
+    if not files:
+        raise BagError(f"{path} holds no bag: give a .bag, .db3 or .mcap file, or a rosbag2 folder")
+    if len(files) > 1:
+        names = ", ".join(file.name for file in files)
+        raise BagError(f"{path} holds {len(files)} bag files and no metadata.yaml: name them one by one ({names})")
+    reader: Reader = Ros1Reader(files[0]) if files[0].suffix == ".bag" else Ros2Reader(files[0])
+    reader.open()
+    return reader, notes
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[tuple[Reader, tuple[str, ...]]]:
+    """`_reader` for a while; whatever goes wrong with the file meanwhile becomes one line."""
+    try:
+        reader, notes = _reader(path)
+        with closing(reader):
+            yield reader, notes
+    except VastaresError:
+        raise
+    except Exception as error:  # a damaged file fails anywhere in the library: struct, sqlite, zstd, assertions
+        repair = _REPAIR.get(path.suffix, "mcap recover or sqlite3's .recover on the file in it")
+        raise BagError(
+            f"{path} cannot be read as a bag ({_reason(error)}): if it was cut short, try {repair}"
+        ) from error
+
+
+def _topics(reader: Reader) -> dict[str, int]:
+    topics: dict[str, int] = {}
+    for connection in reader.connections:
+        if connection.msgtype == JOINT_STATE:
+            topics[connection.topic] = topics.get(connection.topic, 0) + connection.msgcount
+    return topics
+
+
+def _absent(path: Path, topic: str, reader: Reader, notes: Sequence[str]) -> str:
+    """Why there is no JointState on the topic, and what to do."""
+    noted = "".join(f" ({note})" for note in notes)
+    if topics := _topics(reader):
+        held = ", ".join(f"{name} ({count} messages)" for name, count in topics.items())
+        return f"{path}{noted} holds no JointState on {topic}, but on {held}: choose with --topic"
+    held = ", ".join(sorted({f"{c.msgtype} on {c.topic}" for c in reader.connections})) or "no topic at all"
+    return f"{path}{noted} holds no JointState, but {held}: record the topic of the robot's joint states"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where things stand in the bytes of one serialised JointState.
+
+    Attributes:
+        decides: places of the lengths and names, which decide where everything stands.
+        dtype: view of the numbers: sec, nanosec, position, velocity, effort.
+    """
+
+    decides: NDArray[np.intp]
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(cls, message: Any, length: int, ros1: bool) -> _Layout:
+        """Layout of a message that is `length` bytes long.
+
+        ROS 1 packs fields without gaps behind a sequence number. CDR aligns them, counting from behind its four bytes
+        of encapsulation, and ends strings with a NUL.
+        """
+        decides: list[int] = []
+        at = 12  # behind sequence number or encapsulation, and stamp
+
+        def align(size: int) -> None:
+            nonlocal at
+            at += 0 if ros1 else (4 - at) % size
+
+        def deciding(size: int) -> None:
+            nonlocal at
+            decides.extend(range(at, at + size))
+            at += size
+
+        nul = 0 if ros1 else 1
+        deciding(4)
+        at += len(message.header.frame_id.encode()) + nul
+        align(4)
+        deciding(4)
+        for name in message.name:
+            align(4)
+            deciding(4 + len(name.encode()) + nul)
+        offsets, formats = [4, 8], ["<u4" if ros1 else "<i4", "<u4"]
+        align(4)
+        for name in _FIELDS:
+            deciding(4)
+            size = len(getattr(message, name))
+            align(8 if size else 1)
+            offsets.append(at)
+            formats.append(f"({size},)<f8")
+            at += 8 * size
+        names = ["sec", "nanosec", *_FIELDS]
+        dtype = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": length})
+        return cls(np.array(decides), dtype)
+
+    def view(self, rows: NDArray[np.uint8]) -> NDArray[Any]:
+        """The numbers in serialised messages, shape (N, length) → (N,)."""
+        return np.ascontiguousarray(rows).reshape(-1).view(self.dtype)
+
+
+def _decode(rows: NDArray[np.uint8], receive_ns: Stamps, ros1: bool) -> Iterator[tuple[NDArray[np.intp], Table]]:
+    """Decode serialised messages of one length.
+
+    Args:
+        rows: their bytes, shape (N, length).
+        receive_ns: shape (N,) [ns].
+        ros1: ROS 1 serialisation, else CDR.
+
+    Yields:
+        Rows and the table they hold; every row once.
+    """
+
+    def single(row: np.intp) -> tuple[Any, Table]:
+        raw = rows[row].tobytes()
+        message: Any = (_ROS1.deserialize_ros1 if ros1 else _ROS2.deserialize_cdr)(raw, JOINT_STATE)
+        stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        values = (np.array(getattr(message, name), dtype=np.float64)[None] for name in _FIELDS)
+        return message, Table(tuple(message.name), np.array([stamp_ns]), receive_ns[row : row + 1], *values)
+
+    left = np.arange(len(rows))
+    while len(left):
+        message, first = single(left[0])
+        layout = _Layout.of(message, rows.shape[1], ros1)
+        same = (rows[np.ix_(left, layout.decides)] == rows[left[0], layout.decides]).all(axis=1)
+        numbers = layout.view(rows[left[same]])
+        stamp_ns = numbers["sec"].astype(np.int64) * 1_000_000_000 + numbers["nanosec"]
+        values = [np.ascontiguousarray(numbers[name]) for name in _FIELDS]
+        table = Table(first.names, stamp_ns, receive_ns[left[same]], *values)
+        if not _begins_with(table, first):  # other byte order, for one: leave it to the library
+            yield from ((left[i : i + 1], single(row)[1]) for i, row in enumerate(left))
+            return
+        yield left[same], table
+        left = left[~same]
+
+
+def _begins_with(table: Table, first: Table) -> bool:
+    """Whether the first row of a table holds the same bits as the table `first` of one row."""
+    columns = ("stamp_ns", *_FIELDS)
+    return all(getattr(table, c)[:1].tobytes() == getattr(first, c).tobytes() for c in columns)
+
+
+def _stack(parts: Sequence[tuple[NDArray[np.intp], Table]]) -> tuple[NDArray[np.intp], Table]:
+    """Join tables of one layout, with the place of each row in the bag, in bag order."""
+    at = np.concatenate([place for place, _ in parts])
+    order = np.argsort(at)
+    columns = (
+        np.concatenate([getattr(table, c) for _, table in parts])[order] for c in ("stamp_ns", "receive_ns", *_FIELDS)
+    )
+    return at[order], Table(parts[0][1].names, *columns)
+
+
+def _encode(table: Table) -> Iterator[bytes]:
+    """Serialise a table as CDR: the first message through the library, the others by its layout."""
+    if not len(table):
+        return
+    types = _ROS2.types
+    time = types["builtin_interfaces/msg/Time"](sec=0, nanosec=0)
+    header = types["std_msgs/msg/Header"](stamp=time, frame_id="")
+    fields = {name: np.ascontiguousarray(getattr(table, name)[0], dtype=np.float64) for name in _FIELDS}
+    message = types[JOINT_STATE](header=header, name=list(table.names), **fields)
+    first = np.frombuffer(_ROS2.serialize_cdr(message, JOINT_STATE, little_endian=True), dtype=np.uint8)
+    rows = np.tile(first, (len(table), 1))
+    numbers = _Layout.of(message, len(first), ros1=False).view(rows)
+    numbers["sec"], numbers["nanosec"] = np.divmod(table.stamp_ns, 1_000_000_000)
+    for name in _FIELDS:
+        numbers[name] = getattr(table, name)
+    yield from (row.tobytes() for row in rows)
+
+
+def _in_order(states: JointStates, column: str) -> Stamps:
+    """Stamps of all messages in bag order, shape (M,) [ns]."""
+    stamps = np.empty(len(states), dtype=np.int64)
+    for k, table in enumerate(states.tables):
+        stamps[states.which == k] = getattr(table, column)
+    return stamps
+
+
+def _assemble(
+    states: JointStates, joints: Sequence[str], scale: Sequence[float]
+) -> tuple[NDArray[np.intp], Array, Array, Array]:
+    """Samples by the rule of `JointAssembler`: the message that completed each, shape (N,), and q, qd, tau, (N, J)."""
+    places = [columns(joints, table.names) for table in states.tables]
+    if all(len(ours) in (0, len(joints)) for ours, _ in places):
+        values = np.full((3, len(states), len(joints)), np.nan)
+        holds = np.zeros(len(states), dtype=bool)
+        for k, (table, (ours, theirs)) in enumerate(zip(states.tables, places, strict=True)):
+            rows = np.flatnonzero(states.which == k)
+            holds[rows] = len(ours) > 0
+            for x, name in zip(values, _FIELDS, strict=True):
+                x[np.ix_(rows, ours)] = field(getattr(table, name).T, theirs, len(table.names)).T
+        q, qd, tau = values[:, holds]
+        return np.flatnonzero(holds), q, qd, tau * np.asarray(scale, dtype=np.float64)
+    assembler = JointAssembler(joints, scale)
+    pushed = (  # the place of the message stands in for the stamp
+        assembler.push(i, names, *values) for i, (_, names, *values) in enumerate(iter_messages(states))
+    )
+    samples = [sample for sample in pushed if sample is not None]
+    q, qd, tau = (np.stack([getattr(s, name) for s in samples]) for name in ("q", "qd", "tau"))
+    return np.array([s.t for s in samples]).astype(np.intp), q, qd, tau
+
+
+def _finite(where: str, joints: Sequence[str], values: Sequence[Array]) -> NDArray[np.bool_]:
+    """Which samples are whole, shape (N,), of q, qd and tau, each (N, J); an error where most of a joint is not."""
+    finite = np.isfinite(values)  # (3, N, J)
+    for name, per_joint in zip(_FIELDS, finite.mean(axis=1), strict=True):
+        if none := [joint for joint, share in zip(joints, per_joint, strict=True) if not share]:
+            raise BagError(
+                f"{where}: no {name} on {', '.join(none)}: this robot's driver publishes none, so use one "
+                "that does, or choose other joints with --joints"
+            )
+        if bad := [f"{joint} ({1 - share:.0%})" for joint, share in zip(joints, per_joint, strict=True) if share < 0.5]:
+            raise BagError(
+                f"{where}: most of {name} is NaN or infinite on {', '.join(bad)}: mend the driver, or "
+                "choose other joints with --joints"
+            )
+    if not np.any(values[2]):
+        raise BagError(
+            f"{where}: no effort on {', '.join(joints)}, it is 0 in every message: use a driver that "
+            "publishes joint torque or motor current"
+        )
+    return np.asarray(finite.all(axis=(0, 2)))
+
+
+def _refuse_two_publishers(where: str, t: Array, q: Array) -> None:
+    """Raise where stamps t (N,) or positions q (N, J) go to and fro, as when two arms take turns on one topic."""
+    step = np.diff(q, axis=0)
+    returns = (np.abs(step[:-1]) > 1e-3) & (np.abs(step[:-1] + step[1:]) < 0.1 * np.abs(step[:-1]))
+    signs = (  # white noise returns so in 6 % of the samples, two arms of equal rate in all of them
+        ("stamps go back", int((np.diff(t) < 0).sum()), 0.05),
+        ("a position jumps there and back", int(returns.sum(axis=0).max(initial=0)), 0.15),
+    )
+    for sign, count, allowed in signs:
+        if count > max(10, allowed * len(t)):
+            raise BagError(
+                f"{where}: two publishers seem to publish the same joints ({sign} in {count / len(t):.0%} of the "
+                "samples): stop one, or record them on separate topics"
+            )

@@ -1,0 +1,180 @@
+"""Bundles on disk: the deployable model. No pickle, nothing guessed: what is missing or altered is an error.
+
+`bundle.yaml` says what the model is for, `model.safetensors` has the weights and the standardisation,
+`ridge.safetensors` the linear baseline, `golden.safetensors` one input and its output, recomputed at load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from vastares_ros import __version__
+from vastares_ros.core.config import from_mapping
+from vastares_ros.core.errors import BundleError, VastaresError
+from vastares_ros.core.robot import Effort
+from vastares_ros.core.samples import Array
+from vastares_ros.core.sampling import RATE_TOLERANCE
+from vastares_ros.core.signals import FilterConfig
+from vastares_ros.models.baselines import Ridge
+from vastares_ros.models.model import Model
+from vastares_ros.models.va_sta_reslstm import NetworkConfig
+from vastares_ros.runtime.bundle import QUANTILES, Bundle
+
+from .folders import sha256, written_folder
+
+SCHEMA = 1
+INDEX = "bundle.yaml"
+WEIGHTS, RIDGE, GOLDEN = "model.safetensors", "ridge.safetensors", "golden.safetensors"
+GOLDEN_TOLERANCE = 1e-3  # of each joint's training standard deviation: other processors round otherwise
+
+
+def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
+    """Write a bundle folder, whole or not at all.
+
+    Raises:
+        OutputError: the folder exists and `force` is not given, or it is not a bundle.
+    """
+    with written_folder(path, INDEX, force) as folder:
+        save_file({k: v.contiguous() for k, v in bundle.model.state_dict().items()}, folder / WEIGHTS)
+        ridge = {"coefficients": bundle.ridge.coefficients, "intercept": bundle.ridge.intercept}
+        save_file({k: torch.as_tensor(np.ascontiguousarray(v)) for k, v in ridge.items()}, folder / RIDGE)
+        shape = (1, bundle.model.config.window, bundle.model.features.mean.numel())
+        window = bundle.model.features.inverse(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
+        save_file({"input": window, "output": _run(bundle.model, window)}, folder / GOLDEN)
+        index = {
+            "schema": SCHEMA,
+            "package_version": __version__,
+            "robot": bundle.robot,
+            "joints": list(bundle.joints),
+            "topic": bundle.topic,
+            "effort": asdict(bundle.effort) | {"scale": list(bundle.effort.scale)},
+            "rate_hz": bundle.rate,
+            "rate_tolerance": RATE_TOLERANCE,
+            "filter": asdict(bundle.filter),
+            "model": {"name": "va_sta_reslstm", "network": asdict(bundle.model.config)},
+            "prior": None,
+            "training_range": {"q": bundle.q_range.tolist(), "qd": bundle.qd_range.tolist()},
+            "free_motion_residual": {
+                "recordings": list(bundle.residual_source),
+                "quantiles": {
+                    str(q): row for q, row in zip(QUANTILES, bundle.residual_quantiles.tolist(), strict=True)
+                },
+            },
+            "training": dict(bundle.training),
+            "metrics": dict(bundle.metrics),
+            "dataset_sha256": bundle.dataset_sha256,
+            "sha256": {name: sha256(folder / name) for name in (WEIGHTS, RIDGE, GOLDEN)},
+        }
+        text = yaml.safe_dump(index, sort_keys=False, allow_unicode=True, width=120)
+        (folder / INDEX).write_text(text, encoding="utf-8")
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a folder calls itself a bundle."""
+    return (path / INDEX).is_file()
+
+
+def read_index(path: Path) -> dict[str, Any]:
+    """The checked contents of `bundle.yaml`: version known, files whole.
+
+    Raises:
+        BundleError: the bundle is missing, foreign, altered or of another version.
+    """
+    if not path.exists():
+        raise BundleError(f"{path} does not exist: train one with `vastares train DATASET -o {path}`")
+    if not is_bundle(path):
+        raise BundleError(f"{path} is not a bundle (no {INDEX} in it): train one with `vastares train`")
+    try:
+        index = yaml.safe_load((path / INDEX).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path / INDEX} is not valid YAML: train the bundle anew") from error
+    if not isinstance(index, Mapping) or index.get("schema") != SCHEMA:
+        found = index.get("schema") if isinstance(index, Mapping) else None
+        raise BundleError(f"{path / INDEX}: schema is {found}, this version reads {SCHEMA}: train the bundle anew")
+    hashes = index.get("sha256")
+    if not isinstance(hashes, Mapping):
+        raise BundleError(f"{path / INDEX}: field sha256 is missing: train the bundle anew")
+    for name in (WEIGHTS, RIDGE, GOLDEN):
+        if not (path / name).is_file():
+            raise BundleError(f"{path / name} is missing: copy the whole bundle folder")
+        if sha256(path / name) != hashes.get(name):
+            raise BundleError(f"{path / name} was altered (its SHA-256 is not that of {INDEX}): copy the bundle anew")
+    return dict(index)
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Read a bundle, on the CPU, and check that it computes what it computed when it was written.
+
+    Raises:
+        BundleError: it is missing, foreign, altered, of another version, or a field is missing or wrong.
+    """
+    index = read_index(path)
+    try:
+        bundle = _from_index(path, index)
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, VastaresError) as error:
+        what = f"field {error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        raise BundleError(f"{path / INDEX}: {what}: train the bundle anew") from error
+    golden = load_file(path / GOLDEN)
+    difference = (_run(bundle.model, golden["input"]) - golden["output"]).abs() / bundle.model.torque.scale
+    if not bool((difference <= GOLDEN_TOLERANCE).all()):
+        raise BundleError(
+            f"{path}: the model no longer gives the output in {GOLDEN}: was {INDEX} altered? Train it anew"
+        )
+    return bundle
+
+
+def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
+    joints = tuple(str(j) for j in index["joints"])
+    if index["model"]["name"] != "va_sta_reslstm":
+        raise ValueError(f"model.name is {index['model']['name']!r}, known is va_sta_reslstm")
+    if index["rate_tolerance"] != RATE_TOLERANCE:
+        raise ValueError(f"rate_tolerance is {index['rate_tolerance']}, this version keeps {RATE_TOLERANCE}")
+    model = Model(len(joints), from_mapping(NetworkConfig, index["model"]["network"], "model.network"))
+    model.load_state_dict(load_file(path / WEIGHTS))
+    ridge = {name: value.numpy() for name, value in load_file(path / RIDGE).items()}
+    effort = index["effort"]
+    free = index["free_motion_residual"]
+
+    def shaped(field: str, value: Any, rows: int) -> Array:
+        array = np.asarray(value, dtype=np.float64)
+        if array.shape != (rows, len(joints)) or not np.isfinite(array).all():
+            raise ValueError(f"{field} must hold {rows} x {len(joints)} numbers")
+        return array
+
+    if len(effort["scale"]) != len(joints):
+        raise ValueError(f"effort.scale has {len(effort['scale'])} entries for {len(joints)} joints")
+    if not float(index["rate_hz"]) > 0:
+        raise ValueError(f"rate_hz is {index['rate_hz']}")
+    return Bundle(
+        robot=str(index["robot"]),
+        joints=joints,
+        topic=str(index["topic"]),
+        effort=Effort(effort["unit"], tuple(float(s) for s in effort["scale"]), bool(effort["gravity_compensated"])),
+        rate=float(index["rate_hz"]),
+        filter=from_mapping(FilterConfig, index["filter"], "filter"),
+        model=model.eval(),
+        ridge=Ridge(ridge["coefficients"], ridge["intercept"]),
+        q_range=shaped("training_range.q", index["training_range"]["q"], 2),
+        qd_range=shaped("training_range.qd", index["training_range"]["qd"], 2),
+        residual_quantiles=shaped(
+            "free_motion_residual.quantiles", [free["quantiles"][str(q)] for q in QUANTILES], len(QUANTILES)
+        ),
+        residual_source=tuple(free["recordings"]),
+        training=index["training"],
+        metrics=index["metrics"],
+        dataset_sha256=str(index["dataset_sha256"]),
+    )
+
+
+@torch.inference_mode()
+def _run(model: Model, window: torch.Tensor) -> torch.Tensor:
+    return model(window)

@@ -1,0 +1,62 @@
+"""Writing a folder whole or not at all, and never over something that is not ours."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vastares_ros.core.errors import OutputError
+
+
+def check_output(path: Path, marker: str, force: bool) -> None:
+    """Refuse a folder that exists, unless `force` is given and it is ours: empty, or with `marker` in it.
+
+    Raises:
+        OutputError: writing to `path` would overwrite something.
+    """
+    if not path.exists():
+        return
+    if not force:
+        raise OutputError(f"{path} exists: choose another name, or pass --force to replace it")
+    if not (path.is_dir() and ((path / marker).is_file() or not any(path.iterdir()))):
+        raise OutputError(
+            f"{path} exists and holds no {marker}: it is not replaced, even by force; choose another name"
+        )
+
+
+def check_file(path: Path, force: bool) -> None:
+    """Refuse a file that exists, unless `force` is given.
+
+    Raises:
+        OutputError: writing to `path` would overwrite something.
+    """
+    if path.is_dir() or (path.exists() and not force):
+        raise OutputError(f"{path} exists: choose another name, or pass --force to replace it")
+
+
+@contextmanager
+def written_folder(path: Path, marker: str, force: bool) -> Iterator[Path]:
+    """A scratch folder beside `path` that takes its place when the block ends without an error.
+
+    Raises:
+        OutputError: see `check_output`.
+    """
+    check_output(path, marker, force)
+    scratch = path.with_name(path.name + ".partial")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        yield scratch
+        if path.exists():
+            shutil.rmtree(path)
+        scratch.replace(path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,140 @@
+"""Layers for J separate networks that run as one.
+
+[1] trains one network per joint. Here the J networks are stacked along a leading axis, so that one batched product
+serves all of them; joints share no weight and no gradient. Every tensor is (J, N, ·): network, row, feature.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class StackedLinear(nn.Module):
+    """J linear layers: (J, N, inputs) -> (J, N, outputs). Initialised as `torch.nn.Linear`."""
+
+    def __init__(self, nets: int, inputs: int, outputs: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(nets, inputs, outputs))
+        self.bias = nn.Parameter(torch.empty(nets, 1, outputs))
+        for parameter in (self.weight, self.bias):
+            nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Affine map of every row by the weights of its network."""
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+class StackedMLP(nn.Module):
+    """J multi-layer perceptrons: input layer, hidden layers, output layer (figures 3 and 5 of [1])."""
+
+    def __init__(self, nets: int, width: int, hidden_layers: int, activation: nn.Module):
+        super().__init__()
+        self.layers = nn.ModuleList(StackedLinear(nets, width, width) for _ in range(hidden_layers + 2))
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores before the softmax: (J, N, width) -> (J, N, width)."""
+        for layer in self.layers[:-1]:
+            x = self.activation(layer(x))
+        return self.layers[-1](x)
+
+
+class StackedBatchNorm(nn.Module):
+    """J batch normalisations over the rows: (J, N, features) -> the same. Frozen statistics in eval mode."""
+
+    def __init__(self, nets: int, features: int):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(nets * features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise each feature of each network over the N rows."""
+        nets, rows, features = x.shape
+        flat = x.transpose(0, 1).reshape(rows, nets * features)
+        return self.norm(flat).view(rows, nets, features).transpose(0, 1)
+
+
+class StackedLSTM(nn.Module):
+    """J LSTM layers with zero initial state: (J, B, T, inputs) -> hidden states (J, B, T, hidden).
+
+    The equations are those of `torch.nn.LSTM`; gates stand in the order input, forget, output, candidate.
+    """
+
+    def __init__(self, nets: int, inputs: int, hidden: int):
+        super().__init__()
+        self.hidden = hidden
+        self.weight_input = nn.Parameter(torch.empty(nets, inputs, 4 * hidden))
+        self.weight_hidden = nn.Parameter(torch.empty(nets, hidden, 4 * hidden))
+        self.bias = nn.Parameter(torch.empty(nets, 1, 4 * hidden))
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(hidden**-0.5), hidden**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the recurrence over T."""
+        nets, batch, time, inputs = x.shape
+        drive = torch.baddbmm(self.bias, x.reshape(nets, batch * time, inputs), self.weight_input)
+        by_step = drive.view(nets, batch, time, -1).permute(2, 0, 1, 3).contiguous()  # (T, J, B, 4h)
+        return _Recurrence.apply(by_step, self.weight_hidden).permute(1, 2, 0, 3)  # (J, B, T, h)
+
+
+class _Recurrence(torch.autograd.Function):
+    """The LSTM recurrence with its gradient written out.
+
+    Autograd would keep a graph of some ten small operations for each of the T steps; written out, the backward pass
+    is one short loop and the weight gradient one product at its end. `bench/training_speed.py` has the figures.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, drive: Tensor, weight: Tensor) -> Tensor:
+        """Drive (T, J, B, 4h), weight (J, h, 4h) -> hidden states (T, J, B, h)."""
+        time, nets, batch, width = drive.shape
+        size = width // 4
+        gates = torch.empty_like(drive)  # i, f, o after the sigmoid, candidate after the tanh
+        cells = drive.new_empty(time, nets, batch, size)
+        hidden = drive.new_empty(time, nets, batch, size)
+        for t in range(time):
+            gate = gates[t]
+            if t == 0:
+                gate.copy_(drive[0])
+            else:
+                torch.baddbmm(drive[t], hidden[t - 1], weight, out=gate)
+            gate[..., : 3 * size].sigmoid_()
+            gate[..., 3 * size :].tanh_()
+            i, f, o, candidate = gate.split(size, dim=-1)
+            torch.mul(i, candidate, out=cells[t])
+            if t > 0:
+                cells[t].addcmul_(f, cells[t - 1])
+            torch.mul(o, cells[t].tanh(), out=hidden[t])
+        ctx.save_for_backward(gates, cells, hidden, weight)
+        return hidden
+
+    @staticmethod
+    def backward(ctx: Any, grad_hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Back through time; see any text on the LSTM for the derivation."""
+        gates, cells, hidden, weight = ctx.saved_tensors
+        time, nets, batch, size = hidden.shape
+        grad_drive = torch.empty_like(gates)
+        transposed = weight.transpose(1, 2)
+        grad_cell = torch.zeros_like(cells[0])
+        from_later = torch.zeros_like(cells[0])
+        tanh_cells = cells.tanh()
+        for t in reversed(range(time)):
+            i, f, o, candidate = gates[t].split(size, dim=-1)
+            grad_h = grad_hidden[t] + from_later
+            tanh_cell = tanh_cells[t]
+            grad_cell.addcmul_(grad_h * o, 1 - tanh_cell * tanh_cell)
+            grad_i, grad_f, grad_o, grad_candidate = grad_drive[t].split(size, dim=-1)
+            torch.mul(grad_cell * candidate, i - i * i, out=grad_i)
+            torch.mul(grad_cell * i, 1 - candidate * candidate, out=grad_candidate)
+            torch.mul(grad_h * tanh_cell, o - o * o, out=grad_o)
+            if t > 0:
+                torch.mul(grad_cell * cells[t - 1], f - f * f, out=grad_f)
+                from_later = torch.bmm(grad_drive[t], transposed)
+                grad_cell = grad_cell * f
+            else:
+                grad_f.zero_()
+        before = hidden[:-1].transpose(0, 1).reshape(nets, (time - 1) * batch, size)
+        after = grad_drive[1:].transpose(0, 1).reshape(nets, (time - 1) * batch, 4 * size)
+        return grad_drive, torch.bmm(before.transpose(1, 2), after)

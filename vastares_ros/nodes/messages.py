@@ -1,0 +1,59 @@
+"""Between ROS messages and plain values: pure functions, no node and no graph."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from numpy.typing import ArrayLike
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
+
+from vastares_ros.core.samples import Array
+
+NANOSECONDS = 1_000_000_000
+
+
+def from_stamp(stamp: Time) -> int:
+    """A stamp in nanoseconds."""
+    return stamp.sec * NANOSECONDS + stamp.nanosec
+
+
+def to_stamp(stamp_ns: int) -> Time:
+    """The stamp of nanoseconds."""
+    sec, nanosec = divmod(stamp_ns, NANOSECONDS)
+    return Time(sec=sec, nanosec=nanosec)
+
+
+def from_joint_state(message: JointState) -> tuple[int, list[str], array[float], array[float], array[float]]:
+    """`(stamp_ns, names, position, velocity, effort)` as published; a field that was not filled is empty."""
+    return from_stamp(message.header.stamp), message.name, message.position, message.velocity, message.effort
+
+
+def to_joint_state(
+    stamp_ns: int,
+    names: Sequence[str],
+    position: ArrayLike,
+    velocity: ArrayLike,
+    effort: ArrayLike,
+    frame_id: str = "",
+) -> JointState:
+    """The message that `from_joint_state` takes apart."""
+    return JointState(
+        header=Header(stamp=to_stamp(stamp_ns), frame_id=frame_id),
+        name=list(names),
+        position=_doubles(position),
+        velocity=_doubles(velocity),
+        effort=_doubles(effort),
+    )
+
+
+def torque_message(header: Header, joints: Sequence[str], tau: Array) -> JointState:
+    """Torques tau, shape (J,), as name and effort, under the header of the message that they answer."""
+    return JointState(header=header, name=list(joints), effort=_doubles(tau))
+
+
+def _doubles(x: ArrayLike) -> array[float]:
+    return array("d", np.asarray(x, dtype=np.float64).tobytes())  # an ndarray fails under ROS_PYTHON_CHECK_FIELDS=1

@@ -1,0 +1,1 @@
+"""What runs a trained model: the bundle's contents and the estimator. Knows models; no files, no ROS."""

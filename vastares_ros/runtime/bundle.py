@@ -1,0 +1,60 @@
+"""What a deployable model consists of. `io.bundles` reads and writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vastares_ros.core.robot import Effort
+from vastares_ros.core.samples import Array
+from vastares_ros.core.signals import FilterConfig
+from vastares_ros.models.baselines import Ridge
+from vastares_ros.models.model import Model
+
+QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
+BOUND_QUANTILE = 0.99
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model with all that is needed to run it and to judge whether it fits.
+
+    Attributes:
+        robot: name of the robot.
+        joints: J joint names as published, in the model's order.
+        topic: joint-state topic it was recorded from.
+        effort: what published effort means; its scale is applied to live messages.
+        rate: sample rate [Hz].
+        filter: low-pass of all signals.
+        model: network and standardisation.
+        ridge: the linear baseline, fitted on the same data.
+        q_range: smallest and largest training positions, shape (2, J) [rad].
+        qd_range: the same of velocities, shape (2, J) [rad/s].
+        residual_quantiles: `QUANTILES` of |tau_ext| in free motion, shape (len(QUANTILES), J).
+        residual_source: the recordings that gave them.
+        training: configuration, seed, device and split by recording.
+        metrics: figures of the model beside the baselines.
+        dataset_sha256: hash of the training data.
+    """
+
+    robot: str
+    joints: tuple[str, ...]
+    topic: str
+    effort: Effort
+    rate: float
+    filter: FilterConfig
+    model: Model
+    ridge: Ridge
+    q_range: Array
+    qd_range: Array
+    residual_quantiles: Array
+    residual_source: tuple[str, ...]
+    training: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    dataset_sha256: str
+
+    @property
+    def bound(self) -> Array:
+        """What |tau_ext| stays below in 99 % of free motion, shape (J,)."""
+        return self.residual_quantiles[QUANTILES.index(BOUND_QUANTILE)]

@@ -1,0 +1,143 @@
+"""From live joint samples to torques: `step(sample) -> Estimate`, `reset()`.
+
+The node and every offline comparison run this same code, one sample at a time, so that they give the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import torch
+
+from vastares_ros.core.external import external_torque
+from vastares_ros.core.samples import Array, JointSample
+from vastares_ros.core.sampling import MAX_GAP, RATE_TOLERANCE
+from vastares_ros.core.signals import SignalChain
+
+from .bundle import Bundle
+
+RANGE_MARGIN = 0.05  # of a joint's training range, on either side
+
+
+class Validity(Enum):
+    """Whether an estimate can be trusted, and why not."""
+
+    VALID = "valid"
+    OUTSIDE_RANGE = "outside the training range"
+    NO_EFFORT = "effort missing"
+    WARMING_UP = "warming up"
+    GAP = "gap in the joint states"
+    CLOCK_JUMPED = "clock jumped back"
+    REPEATED = "stamp repeated"
+    NO_MOTION = "position or velocity missing"
+    WRONG_RATE = "not at the trained rate"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the estimator says of one sample; what it cannot say is NaN.
+
+    Attributes:
+        t: stamp of the sample [s].
+        tau_free: torque this motion needs without contact, shape (J,) [N·m or A].
+        tau_ext: external torque, positive where the environment pushes the robot, shape (J,).
+        bound: what |tau_ext| stays below in 99 % of free motion, shape (J,).
+        validity: whether to trust it, and why not.
+        detail: the joint or figure behind the validity, for people.
+    """
+
+    t: float
+    tau_free: Array
+    tau_ext: Array
+    bound: Array
+    validity: Validity
+    detail: str = ""
+
+    @property
+    def valid(self) -> bool:
+        """Whether the estimate can be trusted in full."""
+        return self.validity is Validity.VALID
+
+
+class Estimator:
+    """Runs a bundle sample by sample."""
+
+    def __init__(self, bundle: Bundle, device: torch.device | None = None):
+        """Run on `device`, the CPU where none is given."""
+        self.bundle = bundle
+        self._device = device or torch.device("cpu")
+        self._model = bundle.model.to(self._device).eval()
+        self._chain = SignalChain(bundle.rate, bundle.filter, bundle.model.config.acceleration)
+        length = bundle.model.config.window
+        joints = len(bundle.joints)
+        self._window = np.empty((length, bundle.model.features.mean.numel()), dtype=np.float32)  # newest last
+        self._stamps = np.empty(length)
+        self._nothing = np.full(joints, np.nan)
+        margin = RANGE_MARGIN * np.concatenate([np.ptp(bundle.q_range, axis=0), np.ptp(bundle.qd_range, axis=0)])
+        self._low = np.concatenate([bundle.q_range[0], bundle.qd_range[0]]) - margin
+        self._high = np.concatenate([bundle.q_range[1], bundle.qd_range[1]]) + margin
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past, as a fresh estimator."""
+        self._chain.reset()
+        self._filled = 0
+        self._last = -math.inf
+
+    def step(self, sample: JointSample) -> Estimate:
+        """Take the next sample in; its arrays are in the bundle's joint order, tau already scaled."""
+        if not (np.isfinite(sample.q).all() and np.isfinite(sample.qd).all()):
+            gone = ~(np.isfinite(sample.q) & np.isfinite(sample.qd))
+            return self._refuse(sample, Validity.NO_MOTION, self._joint(gone))
+        step = sample.t - self._last
+        why = Validity.WARMING_UP
+        detail = ""
+        if step == 0:
+            return self._refuse(sample, Validity.REPEATED, "")
+        if self._filled and step < 0:
+            why, detail = Validity.CLOCK_JUMPED, f"by {-step:.3f} s"
+        elif self._filled and step * self.bundle.rate > MAX_GAP:
+            why, detail = Validity.GAP, f"{step:.3f} s without a sample"
+        if why is not Validity.WARMING_UP:
+            self.reset()
+        self._last = sample.t
+        x, tau_meas = self._chain.step(sample.q, sample.qd, sample.tau)
+        self._window[:-1] = self._window[1:]
+        self._window[-1] = x
+        self._stamps[:-1] = self._stamps[1:]
+        self._stamps[-1] = sample.t
+        length = len(self._window)
+        self._filled = min(self._filled + 1, length)
+        if self._filled < length:
+            return self._refuse(sample, why, detail or f"{self._filled} of {length} samples")
+        rate = (length - 1) / (sample.t - self._stamps[0])
+        if abs(rate - self.bundle.rate) > RATE_TOLERANCE * self.bundle.rate:
+            return self._refuse(sample, Validity.WRONG_RATE, f"{rate:.1f} Hz, trained at {self.bundle.rate:.1f} Hz")
+        tau_free = self._predict()
+        tau_ext = external_torque(tau_free, tau_meas)
+        validity, detail = self._trust(x[: len(self._low)], tau_ext)
+        return Estimate(sample.t, tau_free, tau_ext, self.bundle.bound, validity, detail)
+
+    @torch.inference_mode()
+    def _predict(self) -> Array:
+        window = torch.from_numpy(self._window[None]).to(self._device)  # (1, T, C)
+        return self._model(window)[0].cpu().numpy().astype(np.float64)
+
+    def _trust(self, motion: Array, tau_ext: Array) -> tuple[Validity, str]:
+        outside = (motion < self._low) | (motion > self._high)
+        if outside.any():
+            place = int(np.flatnonzero(outside)[0])
+            joints = self.bundle.joints
+            what, unit = ("position", "rad") if place < len(joints) else ("velocity", "rad/s")
+            return Validity.OUTSIDE_RANGE, f"{what} of {joints[place % len(joints)]} is {motion[place]:.3f} {unit}"
+        missing = np.isnan(tau_ext)
+        return (Validity.NO_EFFORT, self._joint(missing)) if missing.any() else (Validity.VALID, "")
+
+    def _joint(self, which: np.ndarray) -> str:
+        return f"joint {self.bundle.joints[int(np.flatnonzero(which)[0])]}"
+
+    def _refuse(self, sample: JointSample, why: Validity, detail: str) -> Estimate:
+        return Estimate(sample.t, self._nothing, self._nothing, self.bundle.bound, why, detail)

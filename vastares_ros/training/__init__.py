@@ -1,0 +1,1 @@
+"""The training loop and the figures. Knows torch and datasets; no ROS."""

@@ -1,0 +1,90 @@
+"""How good a model is on recordings, always beside the mean and ridge regression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vastares_ros.core.errors import DatasetError
+from vastares_ros.core.external import external_torque
+from vastares_ros.core.samples import Array, Episode
+from vastares_ros.core.signals import FilterConfig, SignalChain
+from vastares_ros.models.baselines import Ridge
+from vastares_ros.models.model import Model
+
+PREDICTORS = ("model", "mean", "ridge")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One episode, from the first full window on: N samples.
+
+    Attributes:
+        episode: its name.
+        t: stamps, shape (N,) [s].
+        tau_meas: filtered measured torque, shape (N, J).
+        tau: what each of `PREDICTORS` says, shape (N, J) each.
+    """
+
+    episode: str
+    t: Array
+    tau_meas: Array
+    tau: dict[str, Array]
+
+    @property
+    def tau_ext(self) -> Array:
+        """External torque by the model, shape (N, J)."""
+        return external_torque(self.tau["model"], self.tau_meas)
+
+
+def predict(
+    model: Model, ridge: Ridge, filter_config: FilterConfig, rate: float, episodes: Sequence[Episode]
+) -> list[Prediction]:
+    """Predict every episode that is as long as a window, in batches.
+
+    The signals are those of the live estimator to the bit; the network's batches round otherwise than its single
+    windows do, by some 1e-6 of the torque. `vastares parity` compares without that.
+
+    Raises:
+        DatasetError: no episode is long enough.
+    """
+    skip = model.config.window - 1
+    predictions = []
+    for episode in episodes:
+        if len(episode) <= skip:
+            continue
+        chain = SignalChain(rate, filter_config, model.config.acceleration)
+        x, tau_meas = chain.run(episode.q, episode.qd, episode.tau)
+        tau_meas = tau_meas[skip:]
+        mean = np.broadcast_to(model.torque.mean.cpu().numpy().astype(np.float64), tau_meas.shape)
+        tau = {"model": model.predict(x), "mean": mean, "ridge": ridge.predict(x)[skip:]}
+        predictions.append(Prediction(episode.name, episode.t[skip:], tau_meas, tau))
+    if not predictions:
+        raise DatasetError(f"too short: no episode has the {skip + 1} samples of a window")
+    return predictions
+
+
+def score(predictions: Sequence[Prediction], joints: Sequence[str], training_variance: Array) -> dict[str, Any]:
+    """Figures over all predictions, as written to JSON.
+
+    Args:
+        predictions: what to score.
+        joints: J joint names.
+        training_variance: variance of the training torque, shape (J,), that `nmse` is relative to.
+
+    Returns:
+        `nmse` and `rmse`: predictor -> joint -> number; `nmse_mean`: predictor -> average over joints; `samples`.
+    """
+    tau_meas = np.concatenate([p.tau_meas for p in predictions])
+    figures: dict[str, Any] = {"nmse": {}, "rmse": {}, "nmse_mean": {}, "samples": len(tau_meas)}
+    for name in PREDICTORS:
+        error = np.concatenate([p.tau[name] for p in predictions]) - tau_meas
+        mse = np.square(error).mean(axis=0)
+        nmse = mse / training_variance
+        figures["nmse"][name] = dict(zip(joints, nmse.tolist(), strict=True))
+        figures["rmse"][name] = dict(zip(joints, np.sqrt(mse).tolist(), strict=True))
+        figures["nmse_mean"][name] = float(nmse.mean())
+    return figures
