@@ -114,6 +114,8 @@ def test_friction_opposes_motion_and_eases_off_after_breaking_away():
     torque = friction.torque(speeds, np.full(5, 100.0))
     np.testing.assert_allclose(torque, -torque[::-1])
     assert torque[3] > torque[4] == pytest.approx(5.0, abs=1e-3)
+    viscous = replace(friction, viscous=0.02).torque(speeds, np.full(5, 100.0)) - torque
+    np.testing.assert_allclose(viscous, 2.0 * speeds, atol=1e-12)
 
 
 def test_sensors_quantise_and_add_noise_of_the_size_asked_for():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ Array = NDArray[np.float64]
 def seconds(stamp_ns: int) -> float: ...
 @overload
 def seconds(stamp_ns: NDArray[np.int64]) -> Array: ...
-def seconds(stamp_ns: int | NDArray[np.int64]) -> float | Array:
-    """Stamp in nanoseconds to seconds, by the one rounding that live and offline share."""
+def seconds(stamp_ns: Any) -> Any:
+    """Stamps in nanoseconds to seconds, by the one rounding that live and offline share."""
     return stamp_ns * 1e-9
 
 

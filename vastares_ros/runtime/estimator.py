@@ -74,7 +74,7 @@ class Estimator:
         length = bundle.model.config.window
         joints = len(bundle.joints)
         self._window = np.empty((length, bundle.model.features.mean.numel()), dtype=np.float32)  # newest last
-        self._stamps = np.empty(length)
+        self._steps = np.empty(length)  # time from one sample of the window to the next, newest last
         self._nothing = np.full(joints, np.nan)
         margin = RANGE_MARGIN * np.concatenate([np.ptp(bundle.q_range, axis=0), np.ptp(bundle.qd_range, axis=0)])
         self._low = np.concatenate([bundle.q_range[0], bundle.qd_range[0]]) - margin
@@ -107,18 +107,18 @@ class Estimator:
         x, tau_meas = self._chain.step(sample.q, sample.qd, sample.tau)
         self._window[:-1] = self._window[1:]
         self._window[-1] = x
-        self._stamps[:-1] = self._stamps[1:]
-        self._stamps[-1] = sample.t
+        self._steps[:-1] = self._steps[1:]
+        self._steps[-1] = step
         length = len(self._window)
         self._filled = min(self._filled + 1, length)
         if self._filled < length:
             return self._refuse(sample, why, detail or f"{self._filled} of {length} samples")
-        rate = (length - 1) / (sample.t - self._stamps[0])
+        rate = 1 / float(np.sort(self._steps[1:])[(length - 1) // 2])  # the median forgives a lost sample
         if abs(rate - self.bundle.rate) > RATE_TOLERANCE * self.bundle.rate:
             return self._refuse(sample, Validity.WRONG_RATE, f"{rate:.1f} Hz, trained at {self.bundle.rate:.1f} Hz")
         tau_free = self._predict()
         tau_ext = external_torque(tau_free, tau_meas)
-        validity, detail = self._trust(x[: len(self._low)], tau_ext)
+        validity, detail = self._trust(x[: len(self._low)], sample.tau)
         return Estimate(sample.t, tau_free, tau_ext, self.bundle.bound, validity, detail)
 
     @torch.inference_mode()
@@ -126,15 +126,17 @@ class Estimator:
         window = torch.from_numpy(self._window[None]).to(self._device)  # (1, T, C)
         return self._model(window)[0].cpu().numpy().astype(np.float64)
 
-    def _trust(self, motion: Array, tau_ext: Array) -> tuple[Validity, str]:
+    def _trust(self, motion: Array, tau: Array) -> tuple[Validity, str]:
+        missing = ~np.isfinite(tau)
+        if missing.any():
+            return Validity.NO_EFFORT, self._joint(missing)
         outside = (motion < self._low) | (motion > self._high)
         if outside.any():
             place = int(np.flatnonzero(outside)[0])
             joints = self.bundle.joints
             what, unit = ("position", "rad") if place < len(joints) else ("velocity", "rad/s")
             return Validity.OUTSIDE_RANGE, f"{what} of {joints[place % len(joints)]} is {motion[place]:.3f} {unit}"
-        missing = np.isnan(tau_ext)
-        return (Validity.NO_EFFORT, self._joint(missing)) if missing.any() else (Validity.VALID, "")
+        return Validity.VALID, ""
 
     def _joint(self, which: np.ndarray) -> str:
         return f"joint {self.bundle.joints[int(np.flatnonzero(which)[0])]}"

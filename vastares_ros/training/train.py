@@ -266,7 +266,10 @@ def _restore(path: Path | None, run: dict[str, Any], model: Model, optimiser: An
     """Go on from a checkpoint where there is one; the epoch to go on with."""
     if path is None or not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    try:
+        state = torch.load(path, weights_only=True)
+    except Exception as error:  # whatever torch says of a file that is damaged or foreign
+        raise DatasetError(f"{path} is not a checkpoint of this version: delete it to start afresh") from error
     if state["run"] != run:
         raise DatasetError(f"{path} belongs to a run with another configuration or dataset: delete it to start afresh")
     model.load_state_dict(state["model"])

@@ -1,0 +1,133 @@
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+
+from vastares_ros.core.errors import BundleError, OutputError
+from vastares_ros.io.bundles import load_bundle, save_bundle
+from vastares_ros.io.folders import sha256
+from vastares_ros.models.va_sta_reslstm import NetworkConfig
+from vastares_ros.runtime.estimator import Estimator
+from vastares_ros.training.fit import fit
+from vastares_ros.training.train import TrainConfig
+
+
+@pytest.fixture(scope="module")
+def bundle(dataset):
+    config = TrainConfig(network=NetworkConfig(window=8, hidden=4), epochs=1)
+    return fit(dataset, config, torch.device("cpu"), test=["three"])
+
+
+@pytest.fixture
+def folder(tmp_path, bundle):
+    save_bundle(tmp_path / "b", bundle)
+    return tmp_path / "b"
+
+
+def test_a_bundle_comes_back_as_it_was_written(folder, bundle, dataset):
+    read = load_bundle(folder)
+    for name in ("robot", "joints", "topic", "effort", "rate", "filter", "residual_source", "dataset_sha256"):
+        assert getattr(read, name) == getattr(bundle, name), name
+    assert asdict(read.model.config) == asdict(bundle.model.config)
+    assert read.training == bundle.training and read.metrics == bundle.metrics
+    np.testing.assert_array_equal(read.q_range, bundle.q_range)
+    np.testing.assert_array_equal(read.bound, bundle.bound)
+    one, other = Estimator(bundle), Estimator(read)
+    for sample in dataset.episodes[0]:
+        a, b = one.step(sample), other.step(sample)
+        np.testing.assert_array_equal(a.tau_ext, b.tau_ext)
+    assert np.isfinite(b.tau_ext).all()
+
+
+def test_the_file_is_readable_and_whole(folder):
+    index = yaml.safe_load((folder / "bundle.yaml").read_text())
+    assert {p.name for p in folder.iterdir()} == {"bundle.yaml", *index["sha256"]}
+    assert {"features.mean", "features.scale", "torque.mean", "torque.scale"} <= set(
+        load_file(folder / "model.safetensors")
+    )
+
+
+def test_an_existing_bundle_is_not_overwritten(folder, bundle):
+    with pytest.raises(OutputError, match="--force"):
+        save_bundle(folder, bundle)
+    save_bundle(folder, replace(bundle, robot="other"), force=True)
+    assert load_bundle(folder).robot == "other"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "golden.safetensors", "ridge.safetensors"])
+def test_an_altered_or_missing_file_is_named(folder, name):
+    content = bytearray((folder / name).read_bytes())
+    content[-1] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(BundleError, match=f"{name} was altered"):
+        load_bundle(folder)
+    (folder / name).unlink()
+    with pytest.raises(BundleError, match=f"{name} is missing"):
+        load_bundle(folder)
+
+
+def change(folder, place, value):
+    index = yaml.safe_load((folder / "bundle.yaml").read_text())
+    *parents, last = place.split(".")
+    part = index
+    for parent in parents:
+        part = part[parent]
+    if value is None:
+        del part[last]
+    else:
+        part[last] = value
+    (folder / "bundle.yaml").write_text(yaml.safe_dump(index))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("schema", 2, "schema is 2, this version reads 1"),
+        ("schema", None, "schema is None"),
+        ("sha256", None, "field sha256 is missing"),
+        ("rate_hz", None, "'rate_hz' is missing"),
+        ("rate_hz", 0, "rate_hz is 0"),
+        ("rate_tolerance", 0.5, r"rate_tolerance is 0\.5"),
+        ("effort.unit", "furlong", "unit 'furlong' is unknown"),
+        ("effort.scale", [1.0], "effort.scale has 1 entries for 2 joints"),
+        ("filter.cutoff", 3.0, r"unknown field filter\.cutoff"),
+        ("model.name", "oracle", "model.name is 'oracle'"),
+        ("model.network.window", 0, r"network\.window is 0"),
+        ("model.network.hidden", 7, "size mismatch|Error"),
+        ("model.network.rescale", False, "no longer gives the output"),
+        ("joints", ["shoulder"], "Error|scale has"),
+        ("training_range.q", [[0, 0]], r"training_range\.q must hold 2 x 2"),
+        ("free_motion_residual.quantiles", {}, "'0.5' is missing"),
+    ],
+)
+def test_a_wrong_field_is_named(folder, place, value, message):
+    change(folder, place, value)
+    with pytest.raises(BundleError, match=message) as caught:
+        load_bundle(folder)
+    assert "\n" not in str(caught.value) and str(folder) in str(caught.value)
+
+
+def test_weights_of_another_model_are_seen_by_the_golden_output(folder):
+    weights = load_file(folder / "model.safetensors")
+    weights["network.head.bias"] = weights["network.head.bias"] + 1
+    save_file(weights, folder / "model.safetensors")
+    change(folder, "sha256", yaml.safe_load((folder / "bundle.yaml").read_text())["sha256"] | {
+        "model.safetensors": sha256(folder / "model.safetensors")})  # fmt: skip
+    with pytest.raises(BundleError, match="no longer gives the output"):
+        load_bundle(folder)
+
+
+def test_what_is_no_bundle(tmp_path):
+    with pytest.raises(BundleError, match="does not exist"):
+        load_bundle(tmp_path / "none")
+    with pytest.raises(BundleError, match=r"no bundle\.yaml"):
+        load_bundle(tmp_path)
+    (tmp_path / "bundle.yaml").write_text("a: [")
+    with pytest.raises(BundleError, match="not valid YAML"):
+        load_bundle(tmp_path)
+    (tmp_path / "bundle.yaml").write_text("hello")
+    with pytest.raises(BundleError, match="schema is None"):
+        load_bundle(tmp_path)

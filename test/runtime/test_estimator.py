@@ -1,0 +1,125 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vastares_ros.models.va_sta_reslstm import NetworkConfig
+from vastares_ros.runtime.estimator import Estimator, Validity
+from vastares_ros.training.evaluate import predict
+from vastares_ros.training.fit import fit
+from vastares_ros.training.train import TrainConfig
+
+WINDOW = 8
+
+
+@pytest.fixture(scope="module")
+def bundle(dataset):
+    config = TrainConfig(network=NetworkConfig(window=WINDOW, hidden=8), epochs=4)
+    return fit(dataset, config, torch.device("cpu"), test=["three"])
+
+
+@pytest.fixture(scope="module")
+def samples(dataset):
+    return list(dataset.episodes[0])
+
+
+def run(estimator, samples):
+    return [estimator.step(s) for s in samples]
+
+
+def same(a, b):
+    for x, y in zip(a, b, strict=True):
+        assert (x.t, x.validity) == (y.t, y.validity)
+        np.testing.assert_array_equal(x.tau_free, y.tau_free)
+        np.testing.assert_array_equal(x.tau_ext, y.tau_ext)
+
+
+def warmed_up(estimates):
+    return all(np.isfinite(e.tau_free).all() for e in estimates)
+
+
+def test_live_is_offline(bundle, dataset, samples):
+    estimates = run(Estimator(bundle), samples)
+    assert [e.validity for e in estimates[: WINDOW - 1]] == [Validity.WARMING_UP] * (WINDOW - 1)
+    assert all(np.isnan(e.tau_free).all() and np.isnan(e.tau_ext).all() for e in estimates[: WINDOW - 1])
+    assert warmed_up(estimates[WINDOW - 1 :]) and all(e.valid for e in estimates[WINDOW - 1 :])
+    batch = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, dataset.episodes[:1])[0]
+    live = np.stack([e.tau_free for e in estimates[WINDOW - 1 :]])
+    np.testing.assert_allclose(live, batch.tau["model"], atol=1e-4)
+    np.testing.assert_allclose(np.stack([e.tau_ext for e in estimates[WINDOW - 1 :]]), batch.tau_ext, atol=1e-4)
+
+
+def test_reset_is_a_fresh_estimator(bundle, samples):
+    estimator = Estimator(bundle)
+    first = run(estimator, samples[:40])
+    estimator.reset()
+    same(run(estimator, samples[:40]), first)
+
+
+def test_a_known_push_has_its_sign_and_size(bundle, samples):
+    """The environment pushes joint 0 by +3 N·m: the motors then need 3 N·m less for the same motion."""
+    pushed = [replace(s, tau=s.tau - np.array([3.0, 0.0])) for s in samples]
+    free, contact = run(Estimator(bundle), samples), run(Estimator(bundle), pushed)
+    difference = contact[-1].tau_ext - free[-1].tau_ext
+    np.testing.assert_allclose(difference, [3.0, 0.0], atol=1e-6)
+    np.testing.assert_array_equal(contact[-1].tau_free, free[-1].tau_free)
+    assert (contact[-1].bound > 0).all()
+
+
+def test_a_gap_starts_a_new_warm_up(bundle, samples):
+    estimates = run(Estimator(bundle), samples[:50] + samples[53:80])
+    assert estimates[50].validity is Validity.GAP and "0.032 s" in estimates[50].detail
+    assert [e.validity for e in estimates[51 : 50 + WINDOW - 1]] == [Validity.WARMING_UP] * (WINDOW - 2)
+    same(estimates[50 + WINDOW - 1 :], run(Estimator(bundle), samples[53:80])[WINDOW - 1 :])
+
+
+def test_one_lost_sample_is_no_gap(bundle, samples):
+    estimates = run(Estimator(bundle), samples[:50] + samples[51:80])
+    assert warmed_up(estimates[WINDOW - 1 :])
+
+
+def test_a_clock_that_jumps_back_starts_afresh(bundle, samples):
+    estimates = run(Estimator(bundle), samples[:50] + samples[:30])
+    assert estimates[50].validity is Validity.CLOCK_JUMPED
+    same(estimates[50 + WINDOW - 1 :], run(Estimator(bundle), samples[:30])[WINDOW - 1 :])
+
+
+def test_a_repeated_stamp_is_dropped(bundle, samples):
+    with_repeats = [s for sample in samples[:30] for s in (sample, replace(sample, q=sample.q + 1))]
+    estimates = run(Estimator(bundle), with_repeats)
+    assert all(e.validity is Validity.REPEATED and np.isnan(e.tau_free).all() for e in estimates[1::2])
+    same(estimates[::2], run(Estimator(bundle), samples[:30]))
+
+
+def test_missing_effort_leaves_the_estimate_and_takes_the_residual(bundle, samples):
+    without = [*samples[:30], replace(samples[30], tau=np.array([1.0, np.nan])), *samples[31:40]]
+    estimates = run(Estimator(bundle), without)
+    assert estimates[30].validity is Validity.NO_EFFORT and estimates[30].detail == "joint elbow"
+    assert np.isfinite(estimates[30].tau_free).all() and np.isnan(estimates[30].tau_ext).all()
+    assert estimates[31].valid and np.isfinite(estimates[31].tau_ext).all()
+
+
+@pytest.mark.parametrize("field", ["q", "qd"])
+def test_missing_motion_gives_nothing(bundle, samples, field):
+    hole = replace(samples[30], **{field: np.array([np.nan, 0.0])})
+    estimates = run(Estimator(bundle), [*samples[:30], hole, *samples[31:40]])
+    assert estimates[30].validity is Validity.NO_MOTION and estimates[30].detail == "joint shoulder"
+    assert np.isnan(estimates[30].tau_free).all()
+    assert warmed_up(estimates[31:]), "one hole is one lost sample"
+
+
+def test_outside_the_training_range_is_said_with_the_joint(bundle, samples):
+    away = [replace(s, q=s.q + np.array([0.0, 20.0])) for s in samples[:WINDOW]]
+    last = run(Estimator(bundle), away)[-1]
+    assert last.validity is Validity.OUTSIDE_RANGE and "position of elbow" in last.detail
+    assert np.isfinite(last.tau_ext).all() and not last.valid
+    fast = [replace(s, qd=s.qd + np.array([50.0, 0.0])) for s in samples[:WINDOW]]
+    assert "velocity of shoulder" in run(Estimator(bundle), fast)[-1].detail
+
+
+def test_another_rate_is_refused(bundle, make_episode):
+    estimates = run(Estimator(bundle), list(make_episode(samples=40, rate=500.0)))
+    assert estimates[-1].validity is Validity.WRONG_RATE and "500.0 Hz, trained at 125.0 Hz" in estimates[-1].detail
+    assert np.isnan(estimates[-1].tau_free).all()
+    assert warmed_up(run(Estimator(bundle), list(make_episode(samples=40, rate=130.0)))[WINDOW - 1 :])

@@ -1,0 +1,65 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vastares_ros.core.errors import DatasetError
+from vastares_ros.models.va_sta_reslstm import NetworkConfig
+from vastares_ros.runtime.bundle import QUANTILES
+from vastares_ros.training.evaluate import Prediction, predict, score
+from vastares_ros.training.fit import fit, split
+from vastares_ros.training.train import TrainConfig
+
+CPU = torch.device("cpu")
+CONFIG = TrainConfig(network=NetworkConfig(window=8, hidden=8), epochs=2)
+
+
+def test_the_split_goes_by_recording(dataset):
+    training, validation, test = split(dataset, test=["two"], validation=["three"])
+    assert [[e.name for e in part] for part in (training, validation, test)] == [["one"], ["three"], ["two"]]
+    with pytest.raises(DatasetError, match="'two' is named for test and for validation"):
+        split(dataset, ["two"], ["two"])
+    with pytest.raises(DatasetError, match="every recording is held out"):
+        split(dataset, ["one", "two", "three"], [])
+    pieces = tuple(replace(e, name=f"rec-{i}", recording="rec") for i, e in enumerate(dataset.episodes))
+    with pytest.raises(DatasetError, match="'rec' is partly held out"):
+        split(replace(dataset, episodes=pieces), ["rec-1"], [])
+
+
+def test_a_bundle_is_judged_on_what_was_held_out(dataset):
+    bundle = fit(dataset, CONFIG, CPU, test=["three"], validation=["two"])
+    assert bundle.metrics["of"] == "test" and bundle.training["split"]["test"] == ["three"]
+    assert bundle.residual_source == ("two",), "test recordings choose nothing, not even the bound"
+    held_out = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, dataset.episodes[2:])
+    error = held_out[0].tau["model"] - held_out[0].tau_meas
+    variance = bundle.model.torque.scale.double().numpy() ** 2
+    np.testing.assert_allclose(list(bundle.metrics["nmse"]["model"].values()), (error**2).mean(0) / variance)
+    calibration = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, dataset.episodes[1:2])
+    np.testing.assert_allclose(
+        bundle.residual_quantiles, np.quantile(np.abs(calibration[0].tau_ext), QUANTILES, axis=0)
+    )
+
+
+def test_the_training_range_is_that_of_the_training_recordings(dataset):
+    bundle = fit(dataset, CONFIG, CPU, test=["two", "three"])
+    one = dataset.episodes[0]
+    np.testing.assert_allclose(bundle.q_range, [one.q.min(0), one.q.max(0)], atol=0.1)
+    np.testing.assert_allclose(bundle.qd_range, [one.qd.min(0), one.qd.max(0)], atol=0.5)
+    assert bundle.metrics["of"] == "test"
+    assert fit(dataset, CONFIG, CPU).metrics["of"] == "training"
+
+
+def test_figures_are_what_their_names_say():
+    t, tau_meas = np.arange(4.0), np.array([[1.0], [2.0], [3.0], [4.0]])
+    tau = {"model": tau_meas + 1, "mean": tau_meas * 0, "ridge": tau_meas - 2}
+    figures = score([Prediction("e", t, tau_meas, tau)], ["a"], np.array([4.0]))
+    assert figures["nmse"] == {"model": {"a": 0.25}, "mean": {"a": 7.5 / 4}, "ridge": {"a": 1.0}}
+    assert figures["rmse"]["ridge"]["a"] == 2.0 and figures["nmse_mean"]["model"] == 0.25 and figures["samples"] == 4
+    np.testing.assert_array_equal(Prediction("e", t, tau_meas, tau).tau_ext, np.ones((4, 1)))
+
+
+def test_recordings_too_short_for_a_window(dataset, make_episode):
+    bundle = fit(dataset, CONFIG, CPU, test=["two"])
+    with pytest.raises(DatasetError, match="8 samples of a window"):
+        predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, [make_episode(samples=7)])
