@@ -117,16 +117,17 @@ def run(make_node: Callable[[Context], Node], args: Sequence[str]) -> int:
         ConfigError: the arguments are no ROS arguments, or a parameter has another type.
         VastaresError: by `make_node`.
     """
-    if others := remove_ros_args(args):
-        raise ConfigError(f"argument {others[0]!r} is unknown: parameters are given as --ros-args -p NAME:=VALUE")
     signals: list[int] = []
     before = {s: signal.signal(s, lambda number, _: signals.append(number)) for s in (signal.SIGINT, signal.SIGTERM)}
     context = Context()
     try:
         try:
+            others = remove_ros_args(args)
             rclpy.init(args=list(args), context=context, signal_handler_options=SignalHandlerOptions.NO)
         except RuntimeError as error:
-            raise ConfigError(f"{_first_sentence(error)}: parameters are given as -p NAME:=VALUE") from error
+            raise ConfigError(f"{_first_sentence(error)}: use --ros-args -p NAME:=VALUE") from error
+        if others:
+            raise ConfigError(f"argument {others[0]!r} is unknown: use --ros-args -p NAME:=VALUE")
         try:
             node = make_node(context)
         except ParameterException as error:
