@@ -132,9 +132,9 @@ def test_evaluation_report_marks_the_best_and_what_was_trained_on(tmp_path, bund
     evaluation_report(file, bundle, scored, episodes, "seen")
     best = f"<b>{min(scored['nmse'][p]['shoulder'] for p in scored['nmse']):.4f}</b>"
     html = file.read_text(encoding="utf-8")
-    assert best in html and "trained on: its figures" not in html
+    assert best in html and "Already used in training" not in html
     evaluation_report(file, bundle, scored | {"trained_on": ["seen"]}, episodes, "seen")
-    assert "seen was trained on: its figures" in file.read_text(encoding="utf-8")
+    assert "Already used in training: seen." in file.read_text(encoding="utf-8")
 
 
 def test_many_and_long_episodes_stay_small_and_the_cut_is_told(tmp_path, bundle):

@@ -22,16 +22,16 @@ OTHER = {
     "acceleration": True,
     "temporal_axis": "time",
     "velocity": "own",
-    "sigmoid": "residual",
+    "sigmoid": "lstm",
     "rescale": False,
 }
 VARIANTS = [
     BASE,
     *(replace(BASE, **{name: value}) for name, value in OTHER.items()),
-    *(replace(BASE, sigmoid=s) for s in ("sum", "lstm")),
+    replace(BASE, sigmoid="sum"),
     *(replace(BASE, temporal=t) for t in ("wa", "none")),
     replace(BASE, velocity="window"),
-    replace(BASE, residual=False, sigmoid="residual"),
+    replace(BASE, residual=False, sigmoid="lstm"),
 ]
 
 

@@ -35,16 +35,16 @@ def write_json(path: Path, figures: Mapping[str, Any]) -> None:
 
 def scores_table(figures: Mapping[str, Any], unit: str, title: str) -> Table:
     """Figures of `training.evaluate.score` as a table, best in bold."""
-    table = Table(title=title, title_justify="left")
-    table.add_column("joint")
-    for measure in ("nmse", f"RMSE [{unit}]"):
+    table = Table(title=f"{title} (RMSE in {unit})", title_justify="left")
+    table.add_column("joint", no_wrap=True)
+    for measure in ("nmse", "RMSE"):
         for name in PREDICTORS:
             table.add_column(f"{measure}\n{name}", justify="right")
     for joint in figures["nmse"]["model"]:
         table.add_row(joint, *_row([figures["nmse"][n][joint] for n in PREDICTORS], ".4f"),
                       *_row([figures["rmse"][n][joint] for n in PREDICTORS], ".3f"))  # fmt: skip
     table.add_section()
-    table.add_row("mean over joints", *_row([figures["nmse_mean"][n] for n in PREDICTORS], ".4f"))
+    table.add_row("mean", *_row([figures["nmse_mean"][n] for n in PREDICTORS], ".4f"))
     return table
 
 

@@ -33,7 +33,7 @@ from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.training.evaluate import Prediction
 
 CONFIG = "demo.yaml"  # of the training; marks the folder as ours
-BAGS = 6  # of free motion: four to train on, one to choose the epoch, one to judge
+BAGS = 10  # of free motion, each another one: eight to train on, one to choose the epoch, one to judge
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 def commands(folder: Path, seed: int, quick: bool) -> dict[str, list[str]]:
     """The steps: what each does -> the verb and its arguments."""
     bags, dataset, bundle = f"{folder}/bags", f"{folder}/dataset", f"{folder}/bundle"
-    seconds, push_seconds = ("10", "12") if quick else ("60", "40")
+    seconds, push_seconds = ("10", "12") if quick else ("30", "40")
     *train_on, validation, test = [f"free_{i}" for i in range(1, BAGS + 1)]
     free = [f"{bags}/{name}" for name in (*train_on, validation, test)]
     length = ["--episodes", str(BAGS), "--seconds", seconds, "--push-seconds", push_seconds]
@@ -147,8 +147,8 @@ def summarise(
 
 def _table(summary: dict[str, Any], bundle: Bundle) -> Table:
     table = Table()
-    table.add_column("joint")
-    for column in ("nmse", "nmse of ridge", "correlation\nwith the push", f"largest push\n[{bundle.effort.unit}]"):
+    table.add_column("joint", no_wrap=True)
+    for column in ("nmse", "nmse\nof ridge", "correlation\nwith the push", f"largest push\n[{bundle.effort.unit}]"):
         table.add_column(column, justify="right")
     for joint in bundle.joints:
         values = [summary[key][joint] for key in ("nmse", "nmse_ridge", "push_correlation", "push_max")]

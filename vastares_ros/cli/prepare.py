@@ -10,7 +10,7 @@ from rich.progress import track
 
 from vastares_ros.cli.arguments import add_force, add_topic, console, messages
 from vastares_ros.core.errors import DatasetError
-from vastares_ros.core.robot import UNITS, Driver, Effort
+from vastares_ros.core.robot import UNITS, Driver, Robot, choose_driver
 from vastares_ros.core.sampling import RATE_TOLERANCE, resample, same_rate
 from vastares_ros.io.bags import (
     DEFAULT_TOPIC,
@@ -56,16 +56,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do it."""
     check_output(args.output, INDEX, args.force)
+    robot = load_robot(args.robot) if args.robot else None
     recordings: list[Recording] = []
     driver = None
     for path in track(args.bags, "reading", console=messages, transient=True):
         states = read_joint_states(path, args.topic or DEFAULT_TOPIC)
-        driver = driver or _driver(args, states)
+        driver = driver or _driver(args, robot, states)
         recordings.append(recording_from(states, driver.joints, driver.effort.scale))
         for line in recordings[-1].lines():
             console.print(line)
     assert driver is not None  # argparse wants at least one bag
-    dataset = _dataset(args, driver, recordings)
+    dataset = _dataset(args, robot.name if robot else "unknown", driver, recordings)
     dataset = write_dataset(args.output, dataset, args.force)
     samples = sum(len(e) for e in dataset.episodes)
     console.print(
@@ -75,29 +76,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _driver(args: argparse.Namespace, states: JointStates) -> Driver:
-    """Joint names and meaning of effort: the robot's for what the first bag publishes, then what the options say."""
-    robot = load_robot(args.robot) if args.robot else None
-    if args.joints:
-        joints = tuple(args.joints)
-        base = next((d for d in robot.drivers if d.joints == joints), robot.drivers[0]) if robot else None
-    elif robot:
-        base = robot.driver_for(dict.fromkeys(name for table in states.tables for name in table.names))
-        joints = base.joints
+def _driver(args: argparse.Namespace, robot: Robot | None, states: JointStates) -> Driver:
+    if robot or args.joints:
+        published = tuple(dict.fromkeys(name for table in states.tables for name in table.names))
     else:
-        base, joints = None, published_names(states)
-    unit, scale, compensated = ("N·m", (1.0,) * len(joints), False) if base is None else (
-        base.effort.unit, base.effort.scale, base.effort.gravity_compensated)  # fmt: skip
-    if args.effort_scale:
-        scale = tuple(args.effort_scale) * (len(joints) if len(args.effort_scale) == 1 else 1)
-    if len(scale) != len(joints):
-        raise DatasetError(
-            f"--effort-scale has {len(scale)} factors for {len(joints)} joints: give one, or one a joint"
-        )
-    return Driver(base.name if base else "", joints, Effort(args.effort_unit or unit, scale, compensated))
+        published = published_names(states)  # which refuses two arms
+    return choose_driver(robot, published, args.joints or (), args.effort_unit or "", args.effort_scale or ())
 
 
-def _dataset(args: argparse.Namespace, driver: Driver, recordings: list[Recording]) -> Dataset:
+def _dataset(args: argparse.Namespace, robot: str, driver: Driver, recordings: list[Recording]) -> Dataset:
     names = [r.name for r in recordings]
     if twice := {name for name in names if names.count(name) > 1}:
         raise DatasetError(f"two bags are called {sorted(twice)[0]!r}: rename one, since splits go by recording")
@@ -121,6 +108,5 @@ def _dataset(args: argparse.Namespace, driver: Driver, recordings: list[Recordin
             k: v for k, v in asdict(r).items() if isinstance(v, (int, float, str)) and k not in ("name", "topic")
         }
         notes[r.name] = counted
-    robot = load_robot(args.robot).name if args.robot else "unknown"
     topic = args.topic or DEFAULT_TOPIC
     return Dataset(robot, driver.joints, topic, driver.effort, round(rate, 3), tuple(episodes), notes)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import torch
 import yaml
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     given = {name: getattr(args, name) for name in ("epochs", "seed") if getattr(args, name) is not None}
     config = replace(config, **given)
     device = device_for(args.device)
+    torch.set_num_threads(1)  # threads gain nothing on layers this small, and wait for one another on a busy machine
     dataset = load_dataset(args.dataset)
     checkpoint = args.output.with_name(args.output.name + ".checkpoint")
     checkpoint.parent.mkdir(parents=True, exist_ok=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from .errors import RobotError
+from .errors import ConfigError, RobotError
 
 UNITS = ("N·m", "A")
 
@@ -72,5 +72,37 @@ class Robot:
         known = "; ".join(f"{d.name}: {', '.join(d.joints)}" for d in self.drivers)
         raise RobotError(
             f"the joints of {self.name} are not among those published ({', '.join(published)}). "
-            f"Known: {known}. Name them with --joints"
+            f"Known: {known}. Name the joints to take instead"
         )
+
+
+def choose_driver(
+    robot: Robot | None, published: Sequence[str], joints: Sequence[str], unit: str, scale: Sequence[float]
+) -> Driver:
+    """Joints to take and what effort means: the robot's, unless told otherwise.
+
+    Args:
+        robot: the robot, if it is known.
+        published: joint names on the topic.
+        joints: those asked for, in order; empty for the robot's, or all published where there is no robot.
+        unit: of effort; empty for the robot's, or N·m.
+        scale: one factor, or one a joint; empty for the robot's, or 1.
+
+    Raises:
+        RobotError: the joints are not published.
+        ConfigError: there is another number of factors than of joints.
+    """
+    if robot and joints:
+        base = next((d for d in robot.drivers if d.joints == tuple(joints)), robot.drivers[0])
+    elif robot:
+        base = robot.driver_for(published)
+    else:
+        base = None
+    joints = tuple(joints) or (base.joints if base else tuple(published))
+    if not joints:
+        raise RobotError("no message has named a joint: a driver that fills `name` is needed")
+    effort = base.effort if base else Effort("N·m", (1.0,) * len(joints))
+    factors = tuple(scale) * (len(joints) if len(scale) == 1 else 1) or effort.scale
+    if len(factors) != len(joints):
+        raise ConfigError(f"effort scale has {len(factors)} factors for {len(joints)} joints: give one, or one a joint")
+    return Driver(base.name if base else "", joints, Effort(unit or effort.unit, factors, effort.gravity_compensated))

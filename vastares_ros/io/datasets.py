@@ -28,6 +28,7 @@ from .folders import sha256, written_folder
 SCHEMA = 1
 INDEX = "dataset.yaml"
 _RECORDING = ".recording.arrows"  # suffix of an episode that is being recorded
+_KEPT = ".kept.arrows"  # suffix of one that could not be added
 
 
 @dataclass(frozen=True)
@@ -248,13 +249,25 @@ def recover(folder: Path) -> tuple[Episode, ...]:
     """Make recordings that were cut off part of their dataset.
 
     Raises:
-        DatasetError: one holds no usable piece or does not fit; it is then kept as a file.
+        DatasetError: some hold no usable piece or do not fit; they are then kept as files, and all others recovered.
     """
-    return tuple(e for path in sorted(folder.glob(f"*{_RECORDING}")) for e in _adopt(folder, path))
+    episodes: list[Episode] = []
+    problems = []
+    for path in sorted(folder.glob(f"*{_RECORDING}")):
+        if not path.stat().st_size:  # cut off before its first flush
+            path.unlink()
+            continue
+        try:
+            episodes += _adopt(folder, path)
+        except DatasetError as error:
+            problems.append(str(error))
+    if problems:
+        raise DatasetError("; ".join(problems))
+    return tuple(episodes)
 
 
 def _foreign(folder: Path) -> Iterable[Path]:
-    return (p for p in folder.iterdir() if not p.name.endswith(_RECORDING))
+    return (p for p in folder.iterdir() if not p.name.endswith((_RECORDING, _KEPT)))
 
 
 def _check_same(folder: Path, old: Dataset, new: Dataset, name: str) -> None:
@@ -290,7 +303,7 @@ def _adopt(folder: Path, path: Path) -> tuple[Episode, ...]:
         if old and not same_rate(rate, old.rate):
             raise DatasetError(f"recorded at {rate:g} Hz, the dataset has {old.rate:g} Hz")
     except VastaresError as error:
-        kept = path.with_name(path.name.removesuffix(_RECORDING) + ".kept.arrows")
+        kept = path.with_name(path.name.removesuffix(_RECORDING) + _KEPT)
         path.replace(kept)
         raise DatasetError(
             f"recording {head['name']!r} is not added to the dataset: {error}. It is kept as {kept}"

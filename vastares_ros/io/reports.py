@@ -17,7 +17,7 @@ from vastares_ros.runtime.bundle import BOUND_QUANTILE, Bundle
 
 SHOWN = 4  # episodes with pictures: more would make a page that no phone opens
 
-MEASURED, ESTIMATE, TRUTH, BAND, PUSH = "#222222", "#0072b2", "#d55e00", "#e3e6ea", "#fdf0d5"
+MEASURED, ESTIMATE, TRUTH, BAND, PUSH = "#222222", "#0072b2", "#d55e00", "#a0a8b4", "#fdf0d5"
 STYLE = """
 :root { color-scheme: light }
 body { margin: 0 auto; max-width: 46rem; padding: 1rem; background: #fff; color: #1b1f24;
@@ -82,7 +82,7 @@ def evaluation_report(
     ]
     if seen := figures.get("trained_on"):
         parts.append(
-            f'<p class="warning">{escape(", ".join(seen))} was trained on: its figures say nothing about '
+            f'<p class="warning">Already used in training: {escape(", ".join(seen))}. Figures on it say nothing about '
             "motion that the model has not seen.</p>"
         )
     parts += [_scores(figures, unit), "<h2>The bundle</h2>", _facts(bundle)]
@@ -124,23 +124,22 @@ def demo_report(
     latency = summary["latency_ms"]
     parts = [
         f"<p>A simulated {escape(bundle.robot)} was trained in free motion. Then its tool was pushed, in a motion that "
-        "the model had not seen, while the real estimator node ran on its joint states over DDS. Everything here was "
-        "published by that node; the push itself is known, since the arm is simulated.</p>",
+        "the model had not seen, while the real estimator node ran on its joint states over DDS. The pictures show "
+        "what that node published; the push is known exactly, since the arm is simulated.</p>",
         _table(head, rows),
         "<p>nmse is the squared error in free motion that was held out, relative to the variance of the training "
         "torque: 0 is perfect, 1 is no better than the mean. Correlation is between the published external torque and "
-        "the push over the whole recording: 1 is perfect; a joint that hardly feels the push cannot reach it.</p>",
+        "the push over the whole recording: 1 is perfect; a joint that hardly feels the push cannot reach it. "
+        "Where this motion is faster or reaches farther than those of the training, the model errs more, and the bands "
+        "in the pictures, taken from free motion, promise nothing.</p>",
         f"<p>From a joint state being published to its estimate being received: half within "
-        f"<b>{latency['p50']:.1f} ms</b>, 99 % within <b>{latency['p99']:.1f} ms</b>.</p>",
-        "<h2>Free motion that was held out</h2>",
-        _scores(figures, unit),
-        "<h2>The bundle</h2>",
-        _facts(bundle),
+        f"<b>{latency['p50']:.1f} ms</b>, 99% within <b>{latency['p99']:.1f} ms</b>.</p>",
     ]
     for j, joint in enumerate(bundle.joints):
         parts.append(f"<h2>{escape(joint)}</h2>")
         parts.append(_torque_figure(live, j, unit, truth))
         parts.append(_residual_figure(live, j, unit, bundle.bound[j], truth))
+    parts += ["<h2>Free motion that was held out</h2>", _scores(figures, unit), "<h2>The bundle</h2>", _facts(bundle)]
     _write(file, f"{bundle.robot}: torque and contact, estimated live", parts)
 
 
@@ -199,7 +198,7 @@ def _figure(
             across = axes.get_xaxis_transform()
             axes.fill_between(t - t[0], 0, 1, where=pushed, transform=across, color=PUSH, lw=0, label="pushed")
         if bound is not None:
-            axes.axhspan(-bound, bound, color=BAND, lw=0, label=f"±{bound:.2f}")
+            axes.axhspan(-bound, bound, color=BAND, alpha=0.3, lw=0, label=f"±{bound:.2f}")
         for name, (values, colour) in lines.items():
             axes.plot(t - t[0], values, color=colour, lw=1.1, label=name)
         axes.set(xlabel="time [s]", ylabel=label)
@@ -229,7 +228,9 @@ def _scores(figures: Mapping[str, Any], unit: str) -> str:
         for measure, form, _ in measures:
             row += _marked([figures[measure][p][joint] for p in predictors], form)
         rows.append(row)
-    rows.append(["mean over joints", *_marked([figures["nmse_mean"][p] for p in predictors], ".4f")])
+    rows.append(
+        ["mean over joints", *_marked([figures["nmse_mean"][p] for p in predictors], ".4f"), *("" for _ in predictors)]
+    )
     return _table(head, rows)
 
 

@@ -75,7 +75,7 @@ class NetworkConfig:
     acceleration: bool = False
     temporal_axis: str = "hidden"
     velocity: str = "newest"
-    sigmoid: str = "lstm"
+    sigmoid: str = "residual"
     rescale: bool = True
 
     def __post_init__(self) -> None:

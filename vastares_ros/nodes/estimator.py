@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.subscription import SubscriptionEventCallbacks
 from sensor_msgs.msg import JointState
 
 from vastares_ros.core.errors import ConfigError, VastaresError

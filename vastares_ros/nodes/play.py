@@ -78,9 +78,9 @@ def run(args: argparse.Namespace) -> int:
                 time.sleep(max(0.0, start + due - time.monotonic()))
                 publisher.publish(to_joint_state(*values))
                 advance(due)
+        console.print(f"{len(score.messages)} messages on {publisher.topic_name} in {time.monotonic() - start:.1f} s")
         if listeners and not publisher.wait_for_all_acked(Duration(seconds=5)):
             stderr.print("a subscriber did not confirm the last messages within 5 s")
-        console.print(f"{len(score.messages)} messages on {publisher.topic_name} in {time.monotonic() - start:.1f} s")
     return 0
 
 

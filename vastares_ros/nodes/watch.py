@@ -66,5 +66,6 @@ class Watch:
             return ""
         if self._messages:
             return f"joints missing on {self._topic}: {', '.join(missing)}; published are {', '.join(self._names)}"
-        who = f"{publishers} publisher{'s' * (publishers != 1)}"
-        return f"no joint states on {self._topic}, which has {who}: remap joint_states to the topic of the robot"
+        if publishers:
+            return f"no joint states on {self._topic}, though it has a publisher: is the robot's driver connected?"
+        return f"no joint states on {self._topic}, which has no publisher: remap joint_states to the robot's topic"

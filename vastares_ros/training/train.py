@@ -31,7 +31,7 @@ class TrainConfig:
         learning_rate: initial rate of Adam ([1]: 0.01).
         plateau_factor: what the rate is multiplied by on a plateau of the training loss.
         plateau_patience: epochs without progress that make a plateau.
-        weight_decay: decoupled weight decay (AdamW; 0 is the Adam of [1]).
+        weight_decay: decoupled weight decay of Adam; 0 is the plain Adam of [1].
         early_stopping: epochs without progress on the validation recordings after which training ends; used only
             where validation recordings are named, which then also choose the best epoch, joint by joint.
         seed: of the initial weights and of the order of the windows.
@@ -39,12 +39,12 @@ class TrainConfig:
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
-    epochs: int = 40
+    epochs: int = 30
     batch: int = 128
     learning_rate: float = 0.01
     plateau_factor: float = 0.5
     plateau_patience: int = 3
-    weight_decay: float = 0.0
+    weight_decay: float = 0.1
     early_stopping: int = 15
     seed: int = 0
 

@@ -1,0 +1,148 @@
+"""A ROS domain of its own for every test, a small bundle and the motion behind it. Imports no ROS by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from vastares_ros.core.robot import Effort
+from vastares_ros.core.samples import Episode
+from vastares_ros.core.signals import FilterConfig
+from vastares_ros.io.bundles import save_bundle
+from vastares_ros.io.datasets import Dataset
+from vastares_ros.models.va_sta_reslstm import NetworkConfig
+from vastares_ros.training.fit import fit
+from vastares_ros.training.train import TrainConfig
+
+RATE = 100.0
+WINDOW = 8
+JOINTS = ("shoulder", "elbow")
+SCALE = (2.0, -1.0)
+
+
+def motion(samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Smooth q, qd and published effort, shape (N, 2) each."""
+    t = np.arange(samples)[:, None] / RATE
+    phase = np.random.default_rng(seed).uniform(0, 6, size=2)
+    q, qd = np.sin(3 * t + phase), 3 * np.cos(3 * t + phase)
+    return q, qd, (np.cos(q) + 0.1 * qd) / SCALE
+
+
+def stamps(samples: int, start_s: int = 1_000) -> list[int]:
+    """Stamps at `RATE` [ns]."""
+    return [start_s * 1_000_000_000 + i * int(1e9 / RATE) for i in range(samples)]
+
+
+def parameters(node: Any) -> dict[str, Any]:
+    """The parameters that a node declares itself, not those of every ROS node."""
+    every = node.get_parameters_by_prefix("")
+    return {name: p for name, p in every.items() if name not in ("use_sim_time", "start_type_description_service")}
+
+
+@pytest.fixture(scope="session")
+def tiny() -> TrainConfig:
+    """A network that trains in a moment."""
+    return TrainConfig(NetworkConfig(window=WINDOW, hidden=4, hidden_layers=1), FilterConfig(), epochs=1)
+
+
+@pytest.fixture(scope="session")
+def bundle_path(tmp_path_factory: pytest.TempPathFactory, tiny: TrainConfig) -> Path:
+    """A bundle of two joints at 100 Hz."""
+    torch.set_num_threads(1)
+    q, qd, effort = motion(400)
+    t = np.array(stamps(400)) * 1e-9
+    episode = Episode("made", JOINTS, t, q, qd, effort * SCALE)
+    dataset = Dataset("made", JOINTS, "/joint_states", Effort("N·m", SCALE), RATE, (episode,))
+    path = tmp_path_factory.mktemp("bundle") / "bundle"
+    save_bundle(path, fit(dataset, tiny, torch.device("cpu")))
+    return path
+
+
+class Ros:
+    """The test's own node, and the executor that spins it and whatever node is added."""
+
+    def __init__(self, node: Any):
+        from rcl_interfaces.msg import Log
+
+        from vastares_ros.nodes.process import make_executor, reliable
+
+        self.node = node
+        self.nodes: list[Any] = []
+        self.executor = make_executor(node.context)
+        self.executor.add_node(node)
+        self.logs: list[str] = []
+        node.create_subscription(Log, "/rosout", lambda message: self.logs.append(message.msg), reliable(1000))
+
+    def add(self, make: Callable[..., Any], **parameters: Any) -> Any:
+        """A node with parameters, in this process."""
+        from rclpy.parameter import Parameter
+
+        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+        node = make(context=self.node.context, use_global_arguments=False, parameter_overrides=overrides)
+        self.nodes.append(node)
+        self.executor.add_node(node)
+        return node
+
+    def remove(self, node: Any) -> None:
+        """End a node that was added."""
+        self.nodes.remove(node)
+        self.executor.remove_node(node)
+        node.destroy_node()
+
+    def wait(self, condition: Callable[[], Any], seconds: float = 60.0) -> None:
+        """Spin until the condition holds."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"never came true; logs: {self.logs}"
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def logged(self, *parts: str) -> None:
+        """Spin until a log line holds all parts."""
+        self.wait(lambda: any(all(part in line for part in parts) for line in self.logs))
+
+    def listen(self, kind: Any, topic: str) -> list[Any]:
+        """A list that messages of a topic are added to."""
+        from vastares_ros.nodes.process import reliable
+
+        messages: list[Any] = []
+        self.node.create_subscription(kind, topic, messages.append, reliable(1000))
+        return messages
+
+    def call(self, service: str) -> Any:
+        """The response of a Trigger service."""
+        from std_srvs.srv import Trigger
+
+        client = self.node.create_client(Trigger, service)
+        self.wait(client.service_is_ready)
+        reply = client.call_async(Trigger.Request())
+        self.wait(reply.done)
+        return reply.result()
+
+    def talk(self, topic: str = "/joint_states") -> Any:
+        """A publisher of joint states that has a subscriber."""
+        from sensor_msgs.msg import JointState
+
+        from vastares_ros.nodes.process import reliable
+
+        publisher = self.node.create_publisher(JointState, topic, reliable(1000))
+        self.wait(publisher.get_subscription_count)
+        return publisher
+
+
+@pytest.fixture
+def ros() -> Iterator[Ros]:
+    """A node in a domain of its own."""
+    from vastares_ros.nodes.process import own_domain, ros_node
+
+    with own_domain(), ros_node("tester") as node:
+        ros = Ros(node)
+        yield ros
+        for added in list(ros.nodes):
+            ros.remove(added)
+        ros.executor.shutdown()
