@@ -98,7 +98,7 @@ def _reporter(config: TrainConfig, as_json: bool) -> Iterator[Callable[[Epoch], 
         BarColumn(),
         TextColumn("epoch {task.completed}/{task.total} {task.fields[now]}"),
     )
-    with Progress(*columns, TimeRemainingColumn(), console=messages) as bar:
+    with Progress(*columns, TimeRemainingColumn(), console=messages, disable=not messages.is_terminal) as bar:
         task = bar.add_task("training", total=config.epochs, now="")
 
         def show(epoch: Epoch) -> None:
@@ -107,5 +107,7 @@ def _reporter(config: TrainConfig, as_json: bool) -> Iterator[Callable[[Epoch], 
                 f"loss {epoch.loss:.4f}{validation} rate {epoch.learning_rate:.1e} {epoch.windows_per_s:,.0f} windows/s"
             )
             bar.update(task, completed=epoch.epoch, now=now)
+            if bar.disable:  # a log file: lines instead of a bar
+                messages.print(f"epoch {epoch.epoch}/{epoch.epochs} {now}")
 
         yield show

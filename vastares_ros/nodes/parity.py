@@ -254,8 +254,9 @@ def _estimator(command: Sequence[str], bundle: Path) -> Iterator[Callable[[], No
 
 def _table(figures: dict[str, Any], title: str) -> Table:
     table = Table(title=title, title_justify="left")
-    for column in ("topic", "expected", "received", "missing", "unexpected", "largest difference"):
-        table.add_column(column, justify="left" if column == "topic" else "right")
+    table.add_column("topic", no_wrap=True)
+    for column in ("expected", "received", "missing", "unexpected", "largest\ndifference"):
+        table.add_column(column, justify="right")
     for topic in TOPICS:
         row = figures[topic]
         difference = row["max_difference"]
