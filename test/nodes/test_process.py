@@ -34,8 +34,8 @@ def test_a_domain_is_claimed_once_and_given_back(monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux ends a child with its parent")
 def test_a_child_ends_with_a_parent_that_is_killed():
     program = (
-        "import sys, time; from vastares_ros.nodes.process import spawn; "
-        "print(spawn([sys.executable, '-c', 'import time; time.sleep(60)'], stdout=-3).pid, flush=True); time.sleep(60)"
+        "import signal, sys; from vastares_ros.nodes.process import spawn; "
+        "print(spawn([sys.executable, '-c', 'import signal; signal.pause()'], stdout=-3).pid, flush=True); signal.pause()"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     child = os.pidfd_open(int(parent.stdout.readline()))
@@ -45,9 +45,7 @@ def test_a_child_ends_with_a_parent_that_is_killed():
 
 
 def test_a_child_that_ignores_the_signal_is_ended_by_force():
-    program = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
-    )
+    program = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); signal.pause()"
     child = spawn([sys.executable, "-c", program], stdout=subprocess.PIPE)
     assert child.stdout.readline()
     end(child, patience=0.2)
