@@ -35,7 +35,8 @@ def test_a_domain_is_claimed_once_and_given_back(monkeypatch):
 def test_a_child_ends_with_a_parent_that_is_killed():
     program = (
         "import signal, sys; from vastares_ros.nodes.process import spawn; "
-        "print(spawn([sys.executable, '-c', 'import signal; signal.pause()'], stdout=-3).pid, flush=True); signal.pause()"
+        "child = spawn([sys.executable, '-c', 'import signal; signal.pause()'], stdout=-3); "
+        "print(child.pid, flush=True); signal.pause()"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     child = os.pidfd_open(int(parent.stdout.readline()))
