@@ -10,7 +10,7 @@ J, B, T, C, H = 3, 5, 7, 4, 6
 
 def single_lstm(stacked: StackedLSTM, j: int) -> nn.LSTM:
     """torch.nn.LSTM with the weights of network j; torch orders the gates i, f, g, o, we i, f, o, g."""
-    lstm = nn.LSTM(C, H, batch_first=True)
+    lstm = nn.LSTM(C, H)
     order = torch.cat([torch.arange(2 * H), torch.arange(3 * H, 4 * H), torch.arange(2 * H, 3 * H)])
     with torch.no_grad():
         lstm.weight_ih_l0.copy_(stacked.weight_input[j].T[order])
@@ -21,7 +21,7 @@ def single_lstm(stacked: StackedLSTM, j: int) -> nn.LSTM:
 
 
 def test_lstm_equals_the_loop_over_torch_lstm():
-    stacked, x = StackedLSTM(J, C, H), torch.randn(J, B, T, C)
+    stacked, x = StackedLSTM(J, C, H), torch.randn(J, T, B, C)
     together = stacked(x)
     for j in range(J):
         torch.testing.assert_close(together[j], single_lstm(stacked, j)(x[j])[0])

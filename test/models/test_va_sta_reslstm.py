@@ -130,8 +130,8 @@ def test_every_field_changes_the_network(name):
 def test_attention_weights_are_those_of_the_paper(rescale):
     network, x = network_and_input(replace(BASE, rescale=rescale))
     weights = network.attention(x)
-    assert weights["spatial"].shape == (J, B, T, 2 * J)
-    assert weights["temporal"].shape == (J, B, T, H)
+    assert weights["spatial"].shape == (J, T, B, 2 * J)
+    assert weights["temporal"].shape == (J, T, B, H)
     assert weights["velocity"].shape == (J, B, H)
     for name, weight in weights.items():
         total = weight.shape[-1] if rescale else 1

@@ -57,7 +57,7 @@ class StackedBatchNorm(nn.Module):
 
 
 class StackedLSTM(nn.Module):
-    """J LSTM layers with zero initial state: (J, B, T, inputs) -> hidden states (J, B, T, hidden).
+    """J LSTM layers with zero initial state: (J, T, B, inputs) -> hidden states (J, T, B, hidden).
 
     The equations are those of `torch.nn.LSTM`; gates stand in the order input, forget, output, candidate.
     """
@@ -73,10 +73,9 @@ class StackedLSTM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the recurrence over T."""
-        nets, batch, time, inputs = x.shape
-        drive = torch.baddbmm(self.bias, x.reshape(nets, batch * time, inputs), self.weight_input)
-        by_step = drive.view(nets, batch, time, -1).permute(2, 0, 1, 3).contiguous()  # (T, J, B, 4h)
-        return _Recurrence.apply(by_step, self.weight_hidden).permute(1, 2, 0, 3)  # (J, B, T, h)
+        nets, time, batch, inputs = x.shape
+        drive = torch.baddbmm(self.bias, x.reshape(nets, time * batch, inputs), self.weight_input)
+        return _Recurrence.apply(drive.view(nets, time, batch, -1), self.weight_hidden)
 
 
 class _Recurrence(torch.autograd.Function):
@@ -88,25 +87,26 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, drive: Tensor, weight: Tensor) -> Tensor:
-        """Drive (T, J, B, 4h), weight (J, h, 4h) -> hidden states (T, J, B, h)."""
-        time, nets, batch, width = drive.shape
+        """From drive (J, T, B, 4h) and weight (J, h, 4h) to hidden states (J, T, B, h)."""
+        nets, time, batch, width = drive.shape
         size = width // 4
-        gates = torch.empty_like(drive)  # i, f, o after the sigmoid, candidate after the tanh
-        cells = drive.new_empty(time, nets, batch, size)
-        hidden = drive.new_empty(time, nets, batch, size)
+        gates = drive.new_empty(time, nets, batch, width)  # i, f, o after the sigmoid, candidate after the tanh
+        cells = drive.new_empty(2, time, nets, batch, size)  # c, tanh(c)
+        hidden = drive.new_empty(nets, time, batch, size)
         for t in range(time):
-            gate = gates[t]
+            gate, cell, tanh_cell = gates[t], cells[0, t], cells[1, t]
             if t == 0:
-                gate.copy_(drive[0])
+                gate.copy_(drive[:, 0])
             else:
-                torch.baddbmm(drive[t], hidden[t - 1], weight, out=gate)
-            gate[..., : 3 * size].sigmoid_()
-            gate[..., 3 * size :].tanh_()
+                torch.baddbmm(drive[:, t], hidden[:, t - 1], weight, out=gate)
             i, f, o, candidate = gate.split(size, dim=-1)
-            torch.mul(i, candidate, out=cells[t])
+            gate[..., : 3 * size].sigmoid_()
+            candidate.tanh_()
+            torch.mul(i, candidate, out=cell)
             if t > 0:
-                cells[t].addcmul_(f, cells[t - 1])
-            torch.mul(o, cells[t].tanh(), out=hidden[t])
+                cell.addcmul_(f, cells[0, t - 1])
+            torch.tanh(cell, out=tanh_cell)
+            torch.mul(o, tanh_cell, out=hidden[:, t])
         ctx.save_for_backward(gates, cells, hidden, weight)
         return hidden
 
@@ -114,27 +114,30 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: Any, grad_hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Back through time; see any text on the LSTM for the derivation."""
         gates, cells, hidden, weight = ctx.saved_tensors
-        time, nets, batch, size = hidden.shape
-        grad_drive = torch.empty_like(gates)
+        nets, time, batch, size = hidden.shape
+        grad_drive = hidden.new_empty(nets, time, batch, 4 * size)
         transposed = weight.transpose(1, 2)
-        grad_cell = torch.zeros_like(cells[0])
-        from_later = torch.zeros_like(cells[0])
-        tanh_cells = cells.tanh()
+        grad_cell = torch.zeros_like(cells[0, 0])
+        from_later = torch.zeros_like(grad_cell)
         for t in reversed(range(time)):
             i, f, o, candidate = gates[t].split(size, dim=-1)
-            grad_h = grad_hidden[t] + from_later
-            tanh_cell = tanh_cells[t]
-            grad_cell.addcmul_(grad_h * o, 1 - tanh_cell * tanh_cell)
-            grad_i, grad_f, grad_o, grad_candidate = grad_drive[t].split(size, dim=-1)
-            torch.mul(grad_cell * candidate, i - i * i, out=grad_i)
-            torch.mul(grad_cell * i, 1 - candidate * candidate, out=grad_candidate)
-            torch.mul(grad_h * tanh_cell, o - o * o, out=grad_o)
+            open_gates = gates[t, ..., : 3 * size]  # the slope of a sigmoid s is s - s²
+            slope_i, slope_f, slope_o = torch.addcmul(open_gates, open_gates, open_gates, value=-1).split(size, dim=-1)
+            grad_i, grad_f, grad_o, grad_candidate = grad_drive[:, t].split(size, dim=-1)
+            tanh_cell = cells[1, t]
+            grad_h = grad_hidden[:, t] + from_later
+            torch.mul(grad_h * tanh_cell, slope_o, out=grad_o)
+            grad_h *= o
+            grad_cell += grad_h.addcmul_(grad_h * tanh_cell, tanh_cell, value=-1)  # the slope of tanh is 1 - tanh²
+            torch.mul(grad_cell * candidate, slope_i, out=grad_i)
+            change = grad_cell * i
+            torch.addcmul(change, change * candidate, candidate, value=-1, out=grad_candidate)
             if t > 0:
-                torch.mul(grad_cell * cells[t - 1], f - f * f, out=grad_f)
-                from_later = torch.bmm(grad_drive[t], transposed)
-                grad_cell = grad_cell * f
+                torch.mul(grad_cell * cells[0, t - 1], slope_f, out=grad_f)
+                from_later = torch.bmm(grad_drive[:, t], transposed)
+                grad_cell *= f
             else:
                 grad_f.zero_()
-        before = hidden[:-1].transpose(0, 1).reshape(nets, (time - 1) * batch, size)
-        after = grad_drive[1:].transpose(0, 1).reshape(nets, (time - 1) * batch, 4 * size)
+        before = hidden[:, :-1].reshape(nets, (time - 1) * batch, size)
+        after = grad_drive[:, 1:].reshape(nets, (time - 1) * batch, 4 * size)
         return grad_drive, torch.bmm(before.transpose(1, 2), after)

@@ -3,9 +3,9 @@
 Glossary (shapes as in the code; [1] in brackets)
     B, T, C, J      batch, window length [d, s], input features [K], joints = networks [n]
     h               hidden size of the LSTM
-    alpha           (J, B*T, C) spatial attention weights, equation (4), algorithm 1
-    H               (J, B, T, h) hidden states [output, H], h_n the newest of them
-    TA              (J, B, T, h) temporal attention weights, algorithm 3, equation (6)
+    alpha           (J, T*B, C) spatial attention weights, equation (4), algorithm 1
+    H               (J, T, B, h) hidden states [output, H], h_n the newest of them
+    TA              (J, T, B, h) temporal attention weights, algorithm 3, equation (6)
     VA              (J, B, h) velocity-aware weights, algorithm 2
     TF              (J, B, 2h) fused temporal features, algorithm 2
 
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from vastares_ros.core.errors import ConfigError
 
@@ -112,14 +113,14 @@ class VaStaResLSTM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Standardised torques (B, J) from standardised windows x (B, T, C), newest last."""
-        states, _ = self._states(x)  # H (J, B, T, h)
+        states, _ = self._states(x)  # H (J, T, B, h)
         return self.head(self._fused(x, states)[0]).squeeze(2).T  # (J, B, 1) -> (B, J)
 
     def attention(self, x: Tensor) -> dict[str, Tensor]:
         """The attention weights for windows x (B, T, C), as [1] draws them in figures 9 to 11.
 
         Returns:
-            Those of `spatial` (J, B, T, C), `temporal` (J, B, T, h) and `velocity` (J, B, h) that the network has.
+            Those of `spatial` (J, T, B, C), `temporal` (J, T, B, h) and `velocity` (J, B, h) that the network has.
         """
         states, spatial = self._states(x)
         _, temporal, velocity = self._fused(x, states)
@@ -127,36 +128,36 @@ class VaStaResLSTM(nn.Module):
         return {name: weight for name, weight in weights.items() if weight is not None}
 
     def _states(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Spatial attention and residual LSTM: H (J, B, T, h), and alpha (J, B, T, C) or None."""
+        """Spatial attention and residual LSTM: H (J, T, B, h), and alpha (J, T, B, C) or None."""
         batch, time, features = x.shape
-        rows = x.reshape(1, batch * time, features).expand(self.joints, -1, -1)  # (J, B*T, C)
+        rows = x.transpose(0, 1).reshape(1, time * batch, features).expand(self.joints, -1, -1)  # (J, T*B, C)
         alpha = None
         if self.config.spatial:
             alpha = self._weights(self.spatial(rows), dim=2)  # equation (4): softmax over the C features
             rows = rows * alpha  # equation (5)
-            alpha = alpha.view(self.joints, batch, time, features)
-        out = self.lstm(rows.reshape(self.joints, batch, time, features))  # (J, B, T, h)
-        out = out.reshape(self.joints, batch * time, -1)  # (J, B*T, h)
+            alpha = alpha.view(self.joints, time, batch, features)
+        out = self.lstm(rows.reshape(self.joints, time, batch, features))  # (J, T, B, h)
+        out = out.view(self.joints, time * batch, -1)  # (J, T*B, h)
         where = self.config.sigmoid
         if where == "lstm":
             out = out.sigmoid()
         if self.config.residual:
-            skip = self.residual(rows)  # (J, B*T, h): the linear layer that matches the sizes
+            skip = self.residual(rows)  # (J, T*B, h): the linear layer that matches the sizes
             out = out + (skip.sigmoid() if where == "residual" else skip)
         if where == "sum":
             out = out.sigmoid()
-        return self.norm(out).view(self.joints, batch, time, -1), alpha
+        return self.norm(out).reshape(self.joints, time, batch, -1), alpha
 
     def _fused(self, x: Tensor, states: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Temporal attention and fusion: what the head sees (J, B, h or 2h), TA and VA."""
         kind = self.config.temporal
         if kind == "none":
-            return states[:, :, -1], None, None
-        nets, batch, time, h = states.shape
-        scores = self.temporal(states.reshape(nets, batch * time, h)).view(nets, batch, time, h)  # algorithm 3
-        ta = self._weights(scores, dim=3 if self.config.temporal_axis == "hidden" else 2)
-        weighted = ta * states  # equation (6): H' (J, B, T, h)
-        newest, average = weighted[:, :, -1], weighted.mean(dim=2)  # TA-hn and TA-WA, figure 4: (J, B, h)
+            return states[:, -1], None, None
+        nets, time, batch, h = states.shape
+        scores = self.temporal(states.view(nets, time * batch, h)).view(nets, time, batch, h)  # algorithm 3
+        ta = self._weights(scores, dim=3 if self.config.temporal_axis == "hidden" else 1)
+        weighted = ta * states  # equation (6): H' (J, T, B, h)
+        newest, average = weighted[:, -1], weighted.mean(dim=1)  # TA-hn and TA-WA, figure 4: (J, B, h)
         if kind != "va":
             return newest if kind == "hn" else average, ta, None
         va = self.velocity(self._velocities(x)).softmax(dim=2)  # algorithm 2: (J, B, h)
@@ -175,5 +176,9 @@ class VaStaResLSTM(nn.Module):
 
     def _weights(self, scores: Tensor, dim: int) -> Tensor:
         """Softmax over `dim`, its mean brought back to one if the config says so."""
-        weights = scores.softmax(dim=dim)
-        return weights * scores.shape[dim] if self.config.rescale else weights
+        size = scores.shape[dim]
+        if dim == scores.dim() - 1:  # torch is nine times slower on a CPU where the last axis is no multiple of 16
+            weights = pad(scores, (0, -size % 16), value=-torch.inf).softmax(dim=dim)[..., :size]
+        else:
+            weights = scores.softmax(dim=dim)
+        return weights * size if self.config.rescale else weights
