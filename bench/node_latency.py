@@ -56,6 +56,7 @@ def bundle(rate: float) -> Bundle:
         effort=Effort("N·m", (1.0,) * joints),
         rate=rate,
         filter=FilterConfig(),
+        method="va_sta_reslstm",
         model=Model(joints, NetworkConfig()).eval(),
         ridge=Ridge(np.zeros((1, joints)), np.zeros(joints)),
         q_range=np.array([[-1.0] * joints, [1.0] * joints]),

@@ -203,7 +203,7 @@ def test_bad_input_of_evaluate(tmp_path, capsys, trained, prepared, bags, make_e
 def test_info_of_everything(capsys, trained, prepared, bags):
     assert main(["info", str(trained)]) == main(["info", str(prepared)]) == main(["info", bags[0]]) == 0
     out = capsys.readouterr().out
-    for text in ("VA-STA-ResLSTM", "bound [N·m]", "three", "/joint_states", "shoulder, elbow", "500"):
+    for text in ("va_sta_reslstm", "bound [N·m]", "three", "/joint_states", "shoulder, elbow", "500"):
         assert text in out
 
 

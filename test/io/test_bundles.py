@@ -94,7 +94,7 @@ def change(folder, place, value):
         ("effort.unit", "furlong", "unit 'furlong' is unknown"),
         ("effort.scale", [1.0], "effort.scale has 1 entries for 2 joints"),
         ("filter.cutoff", 3.0, r"unknown field filter\.cutoff"),
-        ("model.name", "oracle", "model.name is 'oracle'"),
+        ("model.name", "oracle", "model 'oracle' is unknown"),
         ("model.network.window", 0, r"network\.window is 0"),
         ("model.network.hidden", 7, "size mismatch|Error"),
         ("model.network.rescale", False, "no longer gives the output"),

@@ -60,6 +60,7 @@ def bundle() -> Bundle:
         effort=Effort("N·m", (1.0,) * joints),
         rate=100.0,
         filter=FilterConfig(),
+        method="va_sta_reslstm",
         model=Model(joints, NetworkConfig(window=4, hidden=4)),
         ridge=Ridge(np.zeros((1, joints)), np.zeros(joints)),
         q_range=np.zeros((2, joints)),

@@ -13,7 +13,6 @@ import torch
 
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode
-from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.bundles import save_bundle
 from vastares_ros.io.datasets import Dataset
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
@@ -48,7 +47,7 @@ def parameters(node: Any) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def tiny() -> TrainConfig:
     """A network that trains in a moment."""
-    return TrainConfig(NetworkConfig(window=WINDOW, hidden=4, hidden_layers=1), FilterConfig(), epochs=1)
+    return TrainConfig(network=NetworkConfig(window=WINDOW, hidden=4, hidden_layers=1), epochs=1)
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def _bundle(path: Path, bundle: Bundle) -> None:
         "effort": f"{bundle.effort.unit}, scale {', '.join(f'{s:g}' for s in bundle.effort.scale)}"
         + (", gravity compensated" if bundle.effort.gravity_compensated else ""),
         "filter": f"{bundle.filter.kind}, order {bundle.filter.order}, {bundle.filter.cutoff_hz:g} Hz",
-        "network": f"VA-STA-ResLSTM, window {network.window}, hidden {network.hidden}",
+        "network": f"{bundle.method}, window {network.window}",
         "seed": bundle.training["config"]["seed"],
         **{part: ", ".join(names) or "none" for part, names in split.items()},
         "dataset": f"SHA-256 {bundle.dataset_sha256[:16]}…",

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -23,6 +24,7 @@ from vastares_ros.core.errors import ConfigError
 from vastares_ros.io.bundles import INDEX, save_bundle
 from vastares_ros.io.datasets import load_dataset
 from vastares_ros.io.folders import check_output
+from vastares_ros.models.methods import METHODS
 from vastares_ros.training.fit import fit
 from vastares_ros.training.train import Progress as Epoch
 from vastares_ros.training.train import TrainConfig, device_for
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", nargs="+", default=[], metavar="EPISODE", help="recordings to judge the model on")
     parser.add_argument("--validation", nargs="+", default=[], metavar="EPISODE", help="recordings to stop early on")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML as config/train.yaml (default: its values)")
+    parser.add_argument("--model", choices=METHODS, help="method to train (default: the config's)")
     parser.add_argument("--epochs", type=int, help="passes over the data (default: the config's)")
     parser.add_argument("--seed", type=int, help="of weights and order (default: the config's)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: CUDA where there is one)")
@@ -46,9 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do it."""
     check_output(args.output, INDEX, args.force)
-    config = read_config(args.config) if args.config else TrainConfig()
-    given = {name: getattr(args, name) for name in ("epochs", "seed") if getattr(args, name) is not None}
-    config = replace(config, **given)
+    given = {name: getattr(args, name) for name in ("model", "epochs", "seed") if getattr(args, name) is not None}
+    config = read_config(args.config, given)
     device = device_for(args.device)
     torch.set_num_threads(1)  # threads gain nothing on layers this small, and wait for one another on a busy machine
     dataset = load_dataset(args.dataset)
@@ -70,12 +72,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def read_config(path: Path) -> TrainConfig:
-    """A training configuration from YAML.
+def read_config(path: Path | None, given: Mapping[str, Any]) -> TrainConfig:
+    """A training configuration: the defaults, or a YAML file, and what is `given` besides.
 
     Raises:
         ConfigError: the file is missing, not YAML, or has a field that is unknown or wrong.
     """
+    if path is None:
+        return from_mapping(TrainConfig, given)
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except FileNotFoundError as error:
@@ -83,7 +87,9 @@ def read_config(path: Path) -> TrainConfig:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     try:
-        return from_mapping(TrainConfig, values)
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"it must be a mapping of fields, not {values!r}")
+        return from_mapping(TrainConfig, {**values, **given})
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 

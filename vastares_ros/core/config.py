@@ -37,7 +37,7 @@ def from_mapping(cls: type[C], values: object, where: str = "") -> C:
             value = from_mapping(typing.cast(type, wanted), value, place)
         elif wanted is float and type(value) is int:
             value = float(value)
-        elif type(value) is not wanted:
+        elif wanted is not Any and type(value) is not wanted:
             raise ConfigError(f"{place} is {value!r}: use a value of type {wanted.__name__}")
         arguments[name] = value
     return cls(**arguments)

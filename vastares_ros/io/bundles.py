@@ -25,8 +25,8 @@ from vastares_ros.core.samples import Array
 from vastares_ros.core.sampling import RATE_TOLERANCE
 from vastares_ros.core.signals import FilterConfig
 from vastares_ros.models.baselines import Ridge
+from vastares_ros.models.methods import network_config
 from vastares_ros.models.model import Model
-from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.runtime.bundle import QUANTILES, Bundle
 
 from .folders import sha256, written_folder
@@ -60,7 +60,7 @@ def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
             "rate_hz": bundle.rate,
             "rate_tolerance": RATE_TOLERANCE,
             "filter": asdict(bundle.filter),
-            "model": {"name": "va_sta_reslstm", "network": asdict(bundle.model.config)},
+            "model": {"name": bundle.method, "network": asdict(bundle.model.config)},
             "prior": None,
             "training_range": {"q": bundle.q_range.tolist(), "qd": bundle.qd_range.tolist()},
             "free_motion_residual": {
@@ -134,11 +134,10 @@ def load_bundle(path: Path) -> Bundle:
 
 def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
     joints = tuple(str(j) for j in index["joints"])
-    if index["model"]["name"] != "va_sta_reslstm":
-        raise ValueError(f"model.name is {index['model']['name']!r}, known is va_sta_reslstm")
     if index["rate_tolerance"] != RATE_TOLERANCE:
         raise ValueError(f"rate_tolerance is {index['rate_tolerance']}, this version keeps {RATE_TOLERANCE}")
-    model = Model(len(joints), from_mapping(NetworkConfig, index["model"]["network"], "model.network"))
+    method = str(index["model"]["name"])
+    model = Model(len(joints), network_config(method, index["model"]["network"], "model.network"))
     model.load_state_dict(load_file(path / WEIGHTS))
     ridge = {name: value.numpy() for name, value in load_file(path / RIDGE).items()}
     effort = index["effort"]
@@ -161,6 +160,7 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
         effort=Effort(effort["unit"], tuple(float(s) for s in effort["scale"]), bool(effort["gravity_compensated"])),
         rate=float(index["rate_hz"]),
         filter=from_mapping(FilterConfig, index["filter"], "filter"),
+        method=method,
         model=model.eval(),
         ridge=Ridge(ridge["coefficients"], ridge["intercept"]),
         q_range=shaped("training_range.q", index["training_range"]["q"], 2),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from sklearn.preprocessing import StandardScaler
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 
 from vastares_ros.core.samples import Array
 
-from .va_sta_reslstm import NetworkConfig, VaStaResLSTM
+from .methods import NETWORKS
 
 
 class Scaler(nn.Module):
@@ -41,17 +43,14 @@ class Scaler(nn.Module):
 class Model(nn.Module):
     """Windows of raw features [rad, rad/s] in, contact-free torques [N·m or A] out."""
 
-    def __init__(self, joints: int, config: NetworkConfig):
+    def __init__(self, joints: int, config: Any):
         super().__init__()
-        self.network = VaStaResLSTM(joints, config)
+        self.joints = joints
+        self.config = config  # one of the classes in `methods.NETWORKS`
+        self.network = NETWORKS[type(config)](joints, config)
         features = (3 if config.acceleration else 2) * joints
         self.features = Scaler(features)
         self.torque = Scaler(joints)
-
-    @property
-    def config(self) -> NetworkConfig:
-        """The network's configuration."""
-        return self.network.config
 
     def forward(self, x: Tensor) -> Tensor:
         """tau_free (B, J) from windows x (B, T, C), newest last."""

@@ -27,6 +27,7 @@ class Bundle:
         effort: what published effort means; its scale is applied to live messages.
         rate: sample rate [Hz].
         filter: low-pass of all signals.
+        method: name of the method, of `models.methods.METHODS`.
         model: network and standardisation.
         ridge: the linear baseline, fitted on the same data.
         q_range: smallest and largest training positions, shape (2, J) [rad].
@@ -44,6 +45,7 @@ class Bundle:
     effort: Effort
     rate: float
     filter: FilterConfig
+    method: str
     model: Model
     ridge: Ridge
     q_range: Array

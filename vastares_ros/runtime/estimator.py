@@ -20,6 +20,7 @@ from vastares_ros.core.signals import SignalChain
 from .bundle import Bundle
 
 RANGE_MARGIN = 0.05  # of a joint's training range, on either side
+RATE_STEPS = 7  # steps at least that the rate is measured over
 
 
 class Validity(Enum):
@@ -74,7 +75,7 @@ class Estimator:
         length = bundle.model.config.window
         joints = len(bundle.joints)
         self._window = np.empty((length, bundle.model.features.mean.numel()), dtype=np.float32)  # newest last
-        self._steps = np.empty(length)  # time from one sample of the window to the next, newest last
+        self._steps = np.empty(max(length - 1, RATE_STEPS))  # time from one sample to the next, newest last
         self._nothing = np.full(joints, np.nan)
         margin = RANGE_MARGIN * np.concatenate([np.ptp(bundle.q_range, axis=0), np.ptp(bundle.qd_range, axis=0)])
         self._low = np.concatenate([bundle.q_range[0], bundle.qd_range[0]]) - margin
@@ -85,6 +86,7 @@ class Estimator:
         """Forget the past, as a fresh estimator."""
         self._chain.reset()
         self._filled = 0
+        self._steps[:] = math.nan
         self._last = -math.inf
 
     def step(self, sample: JointSample) -> Estimate:
@@ -108,13 +110,14 @@ class Estimator:
         self._window[:-1] = self._window[1:]
         self._window[-1] = x
         self._steps[:-1] = self._steps[1:]
-        self._steps[-1] = step
+        self._steps[-1] = step if self._filled else math.nan
         length = len(self._window)
         self._filled = min(self._filled + 1, length)
         if self._filled < length:
             return self._refuse(sample, why, detail or f"{self._filled} of {length} samples")
-        rate = 1 / float(np.sort(self._steps[1:])[(length - 1) // 2])  # the median forgives a lost sample
-        if abs(rate - self.bundle.rate) > RATE_TOLERANCE * self.bundle.rate:
+        steps = np.sort(self._steps)  # NaN, where there were too few yet, stands last
+        rate = 1 / float(steps[len(steps) // 2])  # the median forgives a lost sample
+        if not math.isnan(steps[-1]) and abs(rate - self.bundle.rate) > RATE_TOLERANCE * self.bundle.rate:
             return self._refuse(sample, Validity.WRONG_RATE, f"{rate:.1f} Hz, trained at {self.bundle.rate:.1f} Hz")
         tau_free = self._predict()
         tau_ext = external_torque(tau_free, tau_meas)

@@ -90,6 +90,7 @@ def fit(
         effort=dataset.effort,
         rate=dataset.rate,
         filter=config.filter,
+        method=config.model,
         model=model,
         ridge=ridge,
         q_range=np.stack([low[:joints], high[:joints]]),

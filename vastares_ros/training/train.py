@@ -15,8 +15,8 @@ from torch import Tensor
 from vastares_ros.core.errors import ConfigError, DatasetError, DeviceError
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.signals import FilterConfig, SignalChain
+from vastares_ros.models.methods import method, network_config
 from vastares_ros.models.model import Model
-from vastares_ros.models.va_sta_reslstm import NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class TrainConfig:
     """Everything that a training run depends on, besides the data.
 
     Attributes:
-        network: the network, see `NetworkConfig`.
+        model: the method, a name of `models.methods.METHODS`.
+        network: its network, of the method's configuration class; a mapping is parsed as one.
         filter: low-pass of all signals, see `FilterConfig`.
         epochs: passes over the training windows.
         batch: windows a step ([1]: 128).
@@ -37,7 +38,8 @@ class TrainConfig:
         seed: of the initial weights and of the order of the windows.
     """
 
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    model: str = "va_sta_reslstm"
+    network: Any = field(default_factory=dict)
     filter: FilterConfig = field(default_factory=FilterConfig)
     epochs: int = 30
     batch: int = 128
@@ -49,6 +51,8 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.network, method(self.model).config):
+            object.__setattr__(self, "network", network_config(self.model, self.network))
         for name, low in (("epochs", 1), ("batch", 2), ("plateau_patience", 0), ("early_stopping", 1), ("seed", 0)):
             if getattr(self, name) < low:
                 raise ConfigError(f"{name} is {getattr(self, name)}: use {low} or more")
@@ -140,7 +144,7 @@ class Windows:
 def loss_per_joint(model: Model, data: Windows) -> Tensor:
     """Standardised mean squared error per joint (J,), with frozen statistics."""
     model.eval()
-    total = torch.zeros(model.network.joints, device=data.first.device)
+    total = torch.zeros(model.joints, device=data.first.device)
     for which in torch.arange(len(data), device=data.first.device).split(1024):
         x, tau = data.take(which)
         total += (model.network(x) - tau).square().sum(0)
@@ -203,7 +207,7 @@ def train(
             loss.backward()
             optimiser.step()
             total += loss.detach()
-        train_loss = float(total) / len(batches) / model.network.joints
+        train_loss = float(total) / len(batches) / model.joints
         plateau.step(train_loss)
         validation_loss = None
         if held_out is not None:
@@ -224,7 +228,7 @@ class Best:
     """The best weights so far on the validation recordings, joint by joint (the joints share nothing)."""
 
     def __init__(self, model: Model):
-        self.loss = torch.full((model.network.joints,), torch.inf)
+        self.loss = torch.full((model.joints,), torch.inf)
         self.epoch = 0
         self.state = {name: value.clone() for name, value in model.network.state_dict().items()}
 

@@ -1,0 +1,71 @@
+"""Every method by name: the network of [1], its ablations, and those it is compared with.
+
+A method's config says what network it is: `NETWORKS` has the class for each type of config. All configs have a `window`
+and `acceleration`; all networks map standardised windows (B, T, C) to standardised torques (B, J) and keep the weights
+of the joints apart, joint after joint in every tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from vastares_ros.core.config import from_mapping
+from vastares_ros.core.errors import ConfigError
+
+from .va_sta_reslstm import NetworkConfig, VaStaResLSTM
+
+NETWORKS: dict[type, Callable[[int, Any], nn.Module]] = {NetworkConfig: VaStaResLSTM}
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the tables of [1].
+
+    Attributes:
+        label: the row's name in [1].
+        config: class of its configuration.
+        fixed: the fields that make the method what it is.
+    """
+
+    label: str
+    config: type
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+
+METHODS = {
+    "va_sta_reslstm": Method("ResLSTM+SA+VA-TA", NetworkConfig),
+    "reslstm_sa_ta_hn": Method("ResLSTM+SA+TA-hn", NetworkConfig, {"temporal": "hn"}),
+    "reslstm_sa_ta_wa": Method("ResLSTM+SA+TA-WA", NetworkConfig, {"temporal": "wa"}),
+    "lstm_sa_va_ta": Method("LSTM+SA+VA-TA", NetworkConfig, {"residual": False}),
+    "lstm_sa": Method("LSTM+SA", NetworkConfig, {"residual": False, "temporal": "none"}),
+}
+
+
+def method(name: str) -> Method:
+    """The method of a name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in METHODS:
+        raise ConfigError(f"model {name!r} is unknown: use one of {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def network_config(name: str, values: object, where: str = "network") -> Any:
+    """The configuration of a method from a mapping; what makes the method stays fixed.
+
+    Raises:
+        ConfigError: the method or a field is unknown, or a value is wrong.
+    """
+    chosen = method(name)
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where} must be a mapping of fields, not {values!r}")
+    for key, value in chosen.fixed.items():
+        if values.get(key, value) != value:
+            raise ConfigError(f"{where}.{key} is {values[key]!r}, but model {name} has {value!r}: leave it out")
+    return from_mapping(chosen.config, {**values, **chosen.fixed}, where)
