@@ -117,7 +117,7 @@ def test_bad_input_of_prepare(tmp_path, capsys, bags, dataset, prepared):
     assert "the joints of ur5" in fails(capsys, "prepare", bags[0], "--robot", "ur5", "-o", out)
     assert "3 factors for 2 joints" in fails(capsys, "prepare", bags[0], "--effort-scale", "1", "2", "3", "-o", out)
     assert "holds a zero" in fails(capsys, "prepare", bags[0], "--effort-scale", "0", "-o", out)
-    assert "two bags are called 'one'" in fails(capsys, "prepare", bags[0], bags[0], "-o", out)
+    assert "two recordings are called 'one'" in fails(capsys, "prepare", bags[0], bags[0], "-o", out)
     assert not out.exists()
     assert "--force" in fails(capsys, "prepare", bags[0], "-o", prepared)
     empty = write_bag(tmp_path / "silent", dataset.episodes[0], effort=np.empty((500, 0)))

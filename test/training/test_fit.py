@@ -8,7 +8,7 @@ from vastares_ros.core.errors import DatasetError
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.runtime.bundle import QUANTILES
 from vastares_ros.training.evaluate import Prediction, predict, score
-from vastares_ros.training.fit import fit, split
+from vastares_ros.training.fit import PAPER_SPLITS, fit, paper_split, split
 from vastares_ros.training.train import TrainConfig
 
 CPU = torch.device("cpu")
@@ -25,6 +25,41 @@ def test_the_split_goes_by_recording(dataset):
     pieces = tuple(replace(e, name=f"rec-{i}", recording="rec") for i, e in enumerate(dataset.episodes))
     with pytest.raises(DatasetError, match="'rec' is partly held out"):
         split(replace(dataset, episodes=pieces), ["rec-1"], [])
+
+
+def test_the_splits_of_the_paper_go_by_samples_in_order(dataset, monkeypatch):
+    assert PAPER_SPLITS == {"kuka1": (16_000, 4_000), "kuka2": (13_000, 4_560), "ur5": (15_000, 5_000)}
+    one, two, three = dataset.episodes  # of 500 samples each
+    for counts, names in (
+        ((700, 600), (["one", "two[0:200]"], ["two[200:500]", "three[0:300]"])),
+        ((500, 400), (["one"], ["two[0:400]"])),
+        ((100, 100), (["one[0:100]"], ["one[100:200]"])),
+        ((1400, 500), (["one", "two", "three[0:400]"], ["three[400:500]"])),
+    ):
+        monkeypatch.setitem(PAPER_SPLITS, "ur5", counts)
+        parts = paper_split(dataset, "ur5")
+        assert tuple([e.name for e in part] for part in parts) == names
+        for field in ("t", "q", "qd", "tau"):
+            whole = np.concatenate([getattr(e, field) for e in (one, two, three)])[: sum(counts)]
+            split_up = np.concatenate([getattr(e, field) for part in parts for e in part])
+            np.testing.assert_array_equal(split_up, whole)
+    assert parts[0][2].recording == parts[1][0].recording == "three"
+    monkeypatch.setitem(PAPER_SPLITS, "ur5", (1500, 10))
+    with pytest.raises(DatasetError, match=r"ur5 of \[1\] trains on 1500 samples .* holds 1500"):
+        paper_split(dataset, "ur5")
+
+
+def test_a_split_that_cuts_inside_a_recording_is_said_to_leak(dataset, monkeypatch):
+    monkeypatch.setitem(PAPER_SPLITS, "kuka1", (700, 200))
+    bundle = fit(dataset, CONFIG, CPU, paper="kuka1")
+    assert bundle.metrics["leakage"] == ["two"] and bundle.metrics["of"] == "test"
+    assert bundle.metrics["samples"] == 200 - CONFIG.network.window + 1
+    assert bundle.training["split"] == {"training": ["one", "two"], "validation": [], "test": ["two"]}
+    assert "first 700 samples for training, the next 200 for testing" in bundle.training["split_rule"]
+    monkeypatch.setitem(PAPER_SPLITS, "kuka1", (1000, 500))
+    assert "leakage" not in fit(dataset, CONFIG, CPU, paper="kuka1").metrics
+    whole = fit(dataset, CONFIG, CPU, test=["three"])
+    assert "leakage" not in whole.metrics and whole.training["split_rule"] == "by recording"
 
 
 def test_a_bundle_is_judged_on_what_was_held_out(dataset):

@@ -1,17 +1,20 @@
-"""Turn bags into a dataset: joints by name, effort scaled, cut at gaps, one Parquet file an episode."""
+"""Turn bags or archives into a dataset: joints by name, effort scaled, cut at gaps, one Parquet file an episode."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.progress import track
 
 from vastares_ros.cli.arguments import add_force, add_topic, console, messages
-from vastares_ros.core.errors import DatasetError
+from vastares_ros.core.errors import ConfigError, DatasetError, RobotError
 from vastares_ros.core.robot import UNITS, Driver, Robot, choose_driver
 from vastares_ros.core.sampling import RATE_TOLERANCE, resample, same_rate
+from vastares_ros.io import archives
+from vastares_ros.io.archives import ArchiveRecording, Rows
 from vastares_ros.io.bags import (
     DEFAULT_TOPIC,
     JointStates,
@@ -24,10 +27,14 @@ from vastares_ros.io.datasets import INDEX, Dataset, write_dataset
 from vastares_ros.io.folders import check_output
 from vastares_ros.io.robots import load_robot, robot_names
 
+BAG = "bag"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help=".bag, .db3, .mcap or a rosbag2 folder")
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help=".bag, .db3, .mcap, a rosbag2 folder, or as --format says"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DATASET", help="folder to write")
     known = ", ".join(robot_names())
     parser.add_argument(
@@ -48,24 +55,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="HZ",
         help="resample every recording to this rate by linear interpolation (default: keep the rate; recordings that "
-        f"differ by more than {RATE_TOLERANCE:.0%} are refused)",
+        f"differ by more than {RATE_TOLERANCE:.0%}% are refused); of an archive without time: the rate it has",
     )
     add_force(parser)
+    group = parser.add_argument_group(
+        "archives",
+        "Files that are no bags. Their columns bear no joint names: --joints names them in order, else --robot (its "
+        "usual driver), else joint_1, joint_2, … . Where rows do not follow on each other, a new episode starts.",
+    )
+    group.add_argument(
+        "--format",
+        choices=(BAG, *archives.FORMATS),
+        default=BAG,
+        help="kuka1: .mat of Polydoros 2015. kuka2: text of Meier 2014, its torque scaled back to N·m. Both state no "
+        "rate: the one that fits q and qd is taken. sarcos: sarcos_inv.mat, 100 Hz. rtde: text recording of a "
+        "Universal Robots arm. csv: text with a header and --columns. npz: NumPy arrays q, qd, tau and perhaps t, seg "
+        "(default: bag)",
+    )
+    group.add_argument(
+        "--columns",
+        nargs="+",
+        metavar="FIELD=NAMES",
+        help="for csv: t=TIME q=Q1,Q2 qd=QD1,QD2 tau=TAU1,TAU2 [s, rad, rad/s]; without t, --rate is needed",
+    )
+    group.add_argument(
+        "--torque",
+        choices=archives.RTDE_TORQUE,
+        help="for rtde: what to learn (default: actual_current_as_torque where it is there, in N·m and without "
+        "gravity; else actual_current, in A)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
     check_output(args.output, INDEX, args.force)
+    if args.rate is not None and not args.rate > 0:
+        raise ConfigError(f"--rate is {args.rate:g}: use a rate above 0 Hz")
+    for option, kind in (("topic", BAG), ("columns", "csv"), ("torque", "rtde")):
+        if getattr(args, option) is not None and args.format != kind:
+            raise ConfigError(f"--{option} is for --format {kind}, not for {args.format}: leave it out")
     robot = load_robot(args.robot) if args.robot else None
-    recordings: list[Recording] = []
-    driver = None
-    for path in track(args.bags, "reading", console=messages, transient=True):
-        states = read_joint_states(path, args.topic or DEFAULT_TOPIC)
-        driver = driver or _driver(args, robot, states)
-        recordings.append(recording_from(states, driver.joints, driver.effort.scale))
-        for line in recordings[-1].lines():
-            console.print(line)
-    assert driver is not None  # argparse wants at least one bag
+    driver, recordings = (_read_bags if args.format == BAG else _read_archives)(args, robot)
     dataset = _dataset(args, robot.name if robot else "unknown", driver, recordings)
     dataset = write_dataset(args.output, dataset, args.force)
     samples = sum(len(e) for e in dataset.episodes)
@@ -76,6 +106,53 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _read_bags(args: argparse.Namespace, robot: Robot | None) -> tuple[Driver, Sequence[Recording]]:
+    recordings: list[Recording] = []
+    driver = None
+    for path in track(args.files, "reading", console=messages, transient=True):
+        states = read_joint_states(path, args.topic or DEFAULT_TOPIC)
+        driver = driver or _driver(args, robot, states)
+        recordings.append(recording_from(states, driver.joints, driver.effort.scale))
+        for line in recordings[-1].lines():
+            console.print(line)
+    assert driver is not None  # argparse wants at least one file
+    return driver, recordings
+
+
+def _read_archives(args: argparse.Namespace, robot: Robot | None) -> tuple[Driver, Sequence[ArchiveRecording]]:
+    options: dict[str, object] = {}
+    if args.format == "csv":
+        options["columns"] = archives.read_columns(args.columns or ())
+    if args.format == "rtde":
+        options["torque"] = args.torque
+    recordings: list[ArchiveRecording] = []
+    driver = first = None
+    for path in track(args.files, "reading", console=messages, transient=True):
+        for rows in archives.FORMATS[args.format](path, **options):
+            first = first or rows
+            if (rows.unit, rows.gravity_compensated) != (first.unit, first.gravity_compensated):
+                raise DatasetError(f"{path} and {first.path} hold different kinds of torque: choose one with --torque")
+            driver = driver or _archive_driver(args, robot, rows)
+            recordings.append(archives.recording_from(rows, driver.joints, driver.effort.scale, args.rate))
+            for line in recordings[-1].lines():
+                console.print(line)
+    assert driver is not None  # every reader gives at least one recording
+    return driver, recordings
+
+
+def _archive_driver(args: argparse.Namespace, robot: Robot | None, rows: Rows) -> Driver:
+    """Names for the columns of an archive; what its torque means, unless the format says so, as for bags."""
+    count = rows.q.shape[1]
+    usual = robot.drivers[0].joints if robot else rows.joints
+    if robot and not args.joints and len(usual) != count:
+        raise RobotError(f"{rows.path} holds {count} joints, {robot.name} has {len(usual)}: name them with --joints")
+    joints = tuple(args.joints or usual or (f"joint_{j}" for j in range(1, count + 1)))
+    if not rows.unit:
+        return choose_driver(robot, joints, joints, args.effort_unit or "", args.effort_scale or ())
+    driver = choose_driver(None, joints, joints, args.effort_unit or rows.unit, args.effort_scale or ())
+    return replace(driver, effort=replace(driver.effort, gravity_compensated=rows.gravity_compensated))
+
+
 def _driver(args: argparse.Namespace, robot: Robot | None, states: JointStates) -> Driver:
     if robot or args.joints:
         published = tuple(dict.fromkeys(name for table in states.tables for name in table.names))
@@ -84,10 +161,12 @@ def _driver(args: argparse.Namespace, robot: Robot | None, states: JointStates) 
     return choose_driver(robot, published, args.joints or (), args.effort_unit or "", args.effort_scale or ())
 
 
-def _dataset(args: argparse.Namespace, robot: str, driver: Driver, recordings: list[Recording]) -> Dataset:
+def _dataset(
+    args: argparse.Namespace, robot: str, driver: Driver, recordings: Sequence[Recording | ArchiveRecording]
+) -> Dataset:
     names = [r.name for r in recordings]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise DatasetError(f"two bags are called {sorted(twice)[0]!r}: rename one, since splits go by recording")
+        raise DatasetError(f"two recordings are called {sorted(twice)[0]!r}: rename one, since splits go by recording")
     episodes = [e for r in recordings for e in r.episodes]
     if args.rate is None:
         rate = recordings[0].rate
@@ -97,16 +176,14 @@ def _dataset(args: argparse.Namespace, robot: str, driver: Driver, recordings: l
                     f"{recording.path} has {recording.rate:.1f} Hz and {recordings[0].path} {rate:.1f} Hz: "
                     f"pass --rate to resample all to one rate, or make two datasets"
                 )
-    elif args.rate > 0:
+    else:
         rate = args.rate
         episodes = [resample(e, rate) for e in episodes]
-    else:
-        raise DatasetError(f"--rate is {args.rate:g}: use a rate above 0 Hz")
     notes = {}
     for r in recordings:
-        counted = {
+        counted: dict[str, object] = {
             k: v for k, v in asdict(r).items() if isinstance(v, (int, float, str)) and k not in ("name", "topic")
         }
-        notes[r.name] = counted
+        notes[r.name] = counted | ({"notes": list(r.notes)} if r.notes else {})
     topic = args.topic or DEFAULT_TOPIC
     return Dataset(robot, driver.joints, topic, driver.effort, round(rate, 3), tuple(episodes), notes)

@@ -1,7 +1,8 @@
 """Train one VA-STA-ResLSTM per joint on a dataset and write a bundle that the estimator node runs.
 
 Recordings named by --test are kept out of everything and judged at the end; those named by --validation choose the best
-epoch. Without either, all recordings are trained on and nothing honest can be said of unseen motion.
+epoch. Without either, all recordings are trained on and nothing honest can be said of unseen motion. --split takes a
+split of [1] instead, which goes by samples in order and may cut through a recording: optimistic, for comparison only.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from vastares_ros.io.bundles import INDEX, save_bundle
 from vastares_ros.io.datasets import load_dataset
 from vastares_ros.io.folders import check_output
 from vastares_ros.models.methods import METHODS
-from vastares_ros.training.fit import fit
+from vastares_ros.training.fit import PAPER_SPLITS, fit
 from vastares_ros.training.train import Progress as Epoch
 from vastares_ros.training.train import TrainConfig, device_for
 
@@ -34,7 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder written by `vastares prepare`")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="BUNDLE", help="folder to write")
-    parser.add_argument("--test", nargs="+", default=[], metavar="EPISODE", help="recordings to judge the model on")
+    held_out = parser.add_mutually_exclusive_group()
+    held_out.add_argument("--test", nargs="+", default=[], metavar="EPISODE", help="recordings to judge the model on")
+    sizes = ", ".join(f"{name}: {first} and {following}" for name, (first, following) in PAPER_SPLITS.items())
+    held_out.add_argument(
+        "--split",
+        choices=PAPER_SPLITS,
+        default="",
+        help=f"train on the first samples of the dataset and test on the next, as [1] did ({sizes})",
+    )
     parser.add_argument("--validation", nargs="+", default=[], metavar="EPISODE", help="recordings to stop early on")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML as config/train.yaml (default: its values)")
     parser.add_argument("--model", choices=METHODS, help="method to train (default: the config's)")
@@ -49,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do it."""
     check_output(args.output, INDEX, args.force)
+    if args.split and args.validation:
+        raise ConfigError("--split has no samples for validation, as in [1]: leave out --validation")
     given = {name: getattr(args, name) for name in ("model", "epochs", "seed") if getattr(args, name) is not None}
     config = read_config(args.config, given)
     device = device_for(args.device)
@@ -59,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.resume:
         checkpoint.unlink(missing_ok=True)
     with _reporter(config, args.json_progress) as report:
-        bundle = fit(dataset, config, device, args.test, args.validation, report, checkpoint)
+        bundle = fit(dataset, config, device, args.test, args.validation, report, checkpoint, args.split)
     save_bundle(args.output, bundle, args.force)
     checkpoint.unlink(missing_ok=True)
     split = bundle.training["split"]
@@ -68,7 +79,14 @@ def run(args: argparse.Namespace) -> int:
         "" if bundle.metrics["of"] == "test" else ", which the model has seen" * (bundle.metrics["of"] == "training")
     )
     title = f"{args.output}: trained on {', '.join(split['training'])}; figures on {judged}{unseen}"
+    if args.split:
+        title += f"; split {bundle.training['split_rule']}"
     console.print(scores_table(bundle.metrics, bundle.effort.unit, title))
+    if leakage := bundle.metrics.get("leakage"):
+        messages.print(
+            f"leakage: the split cuts inside {', '.join(leakage)}: neighbouring samples are on both sides, so the "
+            "figures are optimistic"
+        )
     return 0
 
 

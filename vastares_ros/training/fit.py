@@ -19,6 +19,9 @@ from vastares_ros.runtime.bundle import QUANTILES, Bundle
 from .evaluate import predict, score
 from .train import Progress, TrainConfig, Windows, train
 
+# Samples for training, and the next for testing, of the three data sets of [1], section 4.1.
+PAPER_SPLITS = {"kuka1": (16_000, 4_000), "kuka2": (13_000, 4_560), "ur5": (15_000, 5_000)}
+
 
 def split(
     dataset: Dataset, test: Sequence[str], validation: Sequence[str]
@@ -43,6 +46,38 @@ def split(
     return training, validated, tested
 
 
+def paper_split(dataset: Dataset, name: str) -> tuple[tuple[Episode, ...], tuple[Episode, ...]]:
+    """Training and test episodes by the split of [1] called `name`: samples in order, cut wherever the count ends.
+
+    Where the dataset ends before the test samples do, those that there are make the test.
+
+    Raises:
+        DatasetError: there is nothing left to test on.
+    """
+    first, following = PAPER_SPLITS[name]
+    held = sum(len(e) for e in dataset.episodes)
+    if held <= first:
+        raise DatasetError(
+            f"the split {name} of [1] trains on {first} samples and tests on the next {following}, the dataset holds "
+            f"{held}: split by recording with --test instead"
+        )
+    return _between(dataset.episodes, 0, first), _between(dataset.episodes, first, first + following)
+
+
+def _between(episodes: Sequence[Episode], start: int, end: int) -> tuple[Episode, ...]:
+    """Samples `start` to `end`, counted over all episodes; an episode that is cut says so in its name."""
+    parts = []
+    for e in episodes:
+        low, high = max(start, 0), min(end, len(e))
+        if (low, high) == (0, len(e)):
+            parts.append(e)
+        elif low < high:
+            s = slice(low, high)
+            parts.append(Episode(f"{e.name}[{low}:{high}]", e.joints, e.t[s], e.q[s], e.qd[s], e.tau[s], e.recording))
+        start, end = start - len(e), end - len(e)
+    return tuple(parts)
+
+
 def fit(
     dataset: Dataset,
     config: TrainConfig,
@@ -51,16 +86,27 @@ def fit(
     validation: Sequence[str] = (),
     report: Callable[[Progress], None] = lambda progress: None,
     checkpoint: Path | None = None,
+    paper: str = "",
 ) -> Bundle:
     """Train on what is not held out, and judge on test recordings (else on validation, else on training recordings).
 
     The residual's quantiles, which bound it in free motion, come from validation recordings where there are any, so
     that the test recordings choose nothing; else from the recordings that are judged.
 
+    With `paper`, a name of `PAPER_SPLITS`, `test` and `validation` do not count. Recordings that it cuts through are
+    listed as `leakage` beside the figures.
+
     Raises:
-        DatasetError: see `split` and `train`.
+        DatasetError: see `split`, `paper_split` and `train`.
     """
-    training, validated, tested = split(dataset, test, validation)
+    if paper:
+        training, tested = paper_split(dataset, paper)
+        validated: tuple[Episode, ...] = ()
+        counts = [sum(len(e) for e in part) for part in (training, tested)]
+        rule = f"{paper} of [1]: the first {counts[0]} samples for training, the next {counts[1]} for testing"
+    else:
+        training, validated, tested = split(dataset, test, validation)
+        rule = "by recording"
     model = train(training, validated, dataset.rate, config, device, report, checkpoint)
     data = Windows(training, dataset.rate, config)
     ridge = Ridge.fit(data.x, data.tau)
@@ -68,8 +114,10 @@ def fit(
     judged = tested or validated or training
     predictions = predict(model, ridge, config.filter, dataset.rate, judged)
     variance = model.torque.scale.double().numpy() ** 2
-    metrics = {"of": "test" if tested else "validation" if validated else "training"}
+    metrics: dict[str, Any] = {"of": "test" if tested else "validation" if validated else "training"}
     metrics |= score(predictions, dataset.joints, variance)
+    if leakage := sorted({e.recording for e in training} & {e.recording for e in tested}):
+        metrics["leakage"] = leakage
 
     calibration = validated or judged
     if calibration is not judged:
@@ -80,6 +128,7 @@ def fit(
     low, high = data.x[:, : 2 * joints].min(axis=0), data.x[:, : 2 * joints].max(axis=0)
     how: dict[str, Any] = {
         "split": {part: _recordings(episodes) for part, episodes in names.items()},
+        "split_rule": rule,
         "config": asdict(config),
         "device": str(device),
     }

@@ -1,0 +1,536 @@
+"""Archives in: public datasets and logs that are no bags. One reader a format (`FORMATS`), all to `Rows`.
+
+Files with stamps are cut by them, as bags are. Files without are a motion only where neighbouring rows follow on each
+other, and q and qd tell: over a period P, q moves by the mean of two velocities times P. The P that fits the rows best
+gives the rate (`fitted_rate`). A row whose q differs from that by more than the arm's greatest speed times
+(`MAX_GAP` - 1) P breaks the motion and starts a new episode (`breaks`): as in `core.sampling`, one lost row passes.
+"""
+
+from __future__ import annotations
+
+import csv as text
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import loadmat
+from scipy.io.matlab import matfile_version
+
+from vastares_ros.core.errors import BagError, ConfigError, DatasetError
+from vastares_ros.core.samples import Array, Episode
+from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate, same_rate
+
+KUKA2_TAU = (40.0, 40.0, 20.0, 20.0, 4.0, 4.0, 2.0)  # what the torques of Meier's real robot are divided by [N·m]
+SARCOS_RATE = 100.0  # as its authors recorded it [Hz]
+RTDE_TORQUE = {  # output of RTDE -> its unit, and whether the controller has taken gravity out
+    "actual_current_as_torque": ("N·m", True),  # PolyScope 5.23 (10.11) and newer
+    "actual_current": ("A", False),
+    "target_moment": ("N·m", False),
+}
+CSV_FIELDS = ("t", "q", "qd", "tau")
+
+_APART = 10.0  # periods between pieces that a file does not set apart in time
+_TURNS = 4 * np.pi  # no arm turns farther than twice around; degrees do [rad]
+_SHOWN = 8  # places named in a note
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One recording as an archive holds it: N rows of J joints.
+
+    Attributes:
+        name: of the recording.
+        path: the file.
+        q: shape (N, J) [rad].
+        qd: shape (N, J) [rad/s].
+        tau: shape (N, J) [`unit`], before any scale of the user's.
+        t: stamps, shape (N,) [s]; None where there are none.
+        starts: whether the file says that a row starts a new piece, shape (N,); None where it says nothing.
+        joints: J names, or none where the file names none.
+        unit: of tau, where the format defines it.
+        gravity_compensated: whether gravity is already taken out of tau.
+        rate: that of the format, where it is known [Hz].
+        rate_fits: whether the rate may be that of `fitted_rate`.
+        notes: what a user should know, one line each.
+    """
+
+    name: str
+    path: Path
+    q: Array
+    qd: Array
+    tau: Array
+    t: Array | None = None
+    starts: NDArray[np.bool_] | None = None
+    joints: tuple[str, ...] = ()
+    unit: str = ""
+    gravity_compensated: bool = False
+    rate: float | None = None
+    rate_fits: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ArchiveRecording:
+    """Continuous episodes of one recording, and the count of all that is not in them.
+
+    Every row is counted once: `rows = nan + repeats + short + samples`.
+
+    Attributes:
+        name: of the recording.
+        path: the file.
+        episodes: continuous pieces of at least `MIN_PIECE` seconds.
+        rate: samples per second [Hz].
+        time_source: "stamps", or "rows" where time was made from the rate.
+        rows: in the file.
+        nan: rows dropped because a value is missing or not finite.
+        repeats: rows dropped because they repeat the stamp before.
+        short: rows dropped because their piece is too short.
+        jumps: backward jumps of the stamps.
+        gaps: where rows are missing, or do not follow on each other.
+        notes: what else a user should know, one line each.
+    """
+
+    name: str
+    path: Path
+    episodes: tuple[Episode, ...]
+    rate: float
+    time_source: str
+    rows: int
+    nan: int
+    repeats: int
+    short: int
+    jumps: int
+    gaps: int
+    notes: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """What was read, dropped and split, and why, for people."""
+        samples, pieces = sum(len(e) for e in self.episodes), len(self.episodes)
+        found = f"{self.rows} rows: {samples} samples at {self.rate:.1f} Hz"
+        lines = [f"{found} in {pieces} piece{'s' * (pieces > 1)} ({samples / self.rate:.1f} s)"]
+        dropped = {
+            "rows with a missing or non-finite value": self.nan,
+            "rows that repeat a stamp": self.repeats,
+            f"rows in pieces shorter than {MIN_PIECE:g} s": self.short,
+        }
+        split = {"gaps": self.gaps, "backward jumps of the clock": self.jumps}
+        for verb, counts in (("left out", dropped), ("split at", split)):
+            if said := ", ".join(f"{n} {what}" for what, n in counts.items() if n):
+                lines.append(f"{verb} {said}")
+        return [f"{self.name}: {line}" for line in (*lines, *self.notes)]
+
+
+def recording_from(
+    rows: Rows, joints: Sequence[str], scale: Sequence[float], rate: float | None = None
+) -> ArchiveRecording:
+    """Name the joints, scale the torque, find the time of every row, cut into continuous pieces.
+
+    Args:
+        rows: what the file holds.
+        joints: J names, in the order of the columns.
+        scale: shape (J,), tau in the file × scale = tau.
+        rate: of files without stamps [Hz]; the format's, or the one that fits, if None.
+
+    Raises:
+        DatasetError: another number of joints, a joint without values, no rate, another rate than the format's, rows
+            that are no motion, or no continuous piece left.
+    """
+    if rows.q.shape[1] != len(joints):
+        raise DatasetError(
+            f"{rows.path}: {rows.q.shape[1]} joints, expected {len(joints)} ({', '.join(joints)}): name as many "
+            "with --joints"
+        )
+    finite = _finite(rows, joints)
+    notes = list(rows.notes)
+    notes += [
+        f"q of {joint} reaches {most:.0f} rad: is it in degrees? Then convert the file first"
+        for joint, most in zip(joints, np.abs(rows.q[finite]).max(axis=0, initial=0), strict=True)
+        if most > _TURNS
+    ]
+    fitted = fitted_rate(rows.q[finite], rows.qd[finite])
+    fits = "do not follow on each other" if fitted is None else f"move as at {fitted:.1f} Hz"
+    starts = np.zeros(len(rows.q), dtype=np.bool_) if rows.starts is None else rows.starts
+    if rows.t is None:
+        rate = rate or _known_rate(rows, fitted, fits, notes)
+        broken = breaks(rows.q, rows.qd, 1 / rate)
+        if broken.any():
+            at = ", ".join(str(i + 1) for i in np.flatnonzero(broken)[:_SHOWN])
+            more = ", …" * (int(broken.sum()) > _SHOWN)
+            notes.append(f"{broken.sum()} rows do not follow on the row before: {at}{more}; each starts a new piece")
+        t, starts = np.arange(len(rows.q)) / rate, starts | broken
+    else:
+        try:
+            t, rate = rows.t, measured_rate(rows.t[finite])
+        except BagError as error:
+            raise DatasetError(f"{rows.path}: {error}") from None
+    if fitted is None or not same_rate(fitted, rate):
+        said = "--rate" if rows.t is None else "their stamps"
+        notes.append(f"by q and qd the rows {fits}, by {said} they are at {rate:.1f} Hz: is qd or time scaled wrongly?")
+    t = _apart(t, starts, rate)
+    tau = rows.tau * np.asarray(scale, dtype=np.float64)
+    episodes, cuts = cut(rows.name, joints, rate, t[finite], rows.q[finite], rows.qd[finite], tau[finite])
+    if not episodes:
+        raise DatasetError(
+            f"{rows.path}: no continuous piece of {MIN_PIECE:g} s in {len(t)} rows at {rate:g} Hz ({cuts.gaps} gaps, "
+            f"{cuts.jumps} backward jumps): are the rows in the order of the motion?"
+        )
+    counts = (cuts.repeats, cuts.short, cuts.jumps, cuts.gaps)
+    source = "rows" if rows.t is None else "stamps"
+    nan = int((~finite).sum())
+    return ArchiveRecording(rows.name, rows.path, episodes, rate, source, len(t), nan, *counts, tuple(notes))
+
+
+def fitted_rate(q: Array, qd: Array) -> float | None:
+    """The rate at which positions q (N, J) [rad] move as velocities qd (N, J) [rad/s] say [Hz]; None if there is none.
+
+    The period is the one that makes the sum of |step of q - mean qd × period| least, so a few breaks do not matter.
+    """
+    step, speed = np.diff(q, axis=0).ravel(), ((qd[1:] + qd[:-1]) / 2).ravel()
+    moving = speed != 0
+    if not moving.any():
+        return None
+    period = step[moving] / speed[moving]
+    order = np.argsort(period)
+    weight = np.cumsum(np.abs(speed[moving][order]))
+    best = float(period[order][np.searchsorted(weight, weight[-1] / 2)])
+    return 1 / best if best > 0 else None
+
+
+def breaks(q: Array, qd: Array, period: float) -> NDArray[np.bool_]:
+    """Rows that do not follow on the row before by the rule of this module, shape (N,).
+
+    Args:
+        q: positions, shape (N, J) [rad].
+        qd: velocities, shape (N, J) [rad/s].
+        period: between rows [s].
+    """
+    qd = np.where(np.isfinite(qd), qd, np.nan)
+    missed = np.abs(np.diff(q, axis=0) - (qd[1:] + qd[:-1]) / 2 * period)
+    allowed = (MAX_GAP - 1) * period * np.nanmax(np.abs(qd))
+    return np.concatenate([[False], (missed > allowed).any(axis=1)])
+
+
+def kuka1(path: Path) -> list[Rows]:
+    """The .mat files of Polydoros et al.: whatever in them is 7 joints.
+
+    A file declares one of: matrices of 28 columns (q, qd, qdd, tau); matrices of 35 columns, such as `kukatraj1`
+    (q, qd, tau, and q and qd of the next row); pairs `X…` of 21 columns (q, qd, qdd) and `Y…` of 7 (tau); or q, qd and
+    tau each. Every matrix is a recording.
+
+    Raises:
+        DatasetError: it is no MATLAB file, or a matrix is none of these.
+    """
+    arrays = _mat(path)
+    if {"q", "qd", "tau"} <= arrays.keys():
+        return [_named(path, arrays, unit="N·m", rate_fits=True)]
+    matrices = {n: a for n, a in arrays.items() if a.ndim == 2 and a.dtype.kind == "f" and len(a) > 1}
+    parts: dict[str, tuple[Array, Array, Array]] = {}
+    for name, matrix in matrices.items():
+        x, y = f"X{name[1:]}", f"Y{name[1:]}"
+        if name in (x, y) and x in matrices and y in matrices:
+            _check_width(path, x, matrices[x], (21,), "q, qd and qdd of 7 joints")
+            _check_width(path, y, matrices[y], (7,), "tau of 7 joints")
+            if len(matrices[x]) != len(matrices[y]):
+                raise DatasetError(f"{path}: {x} has {len(matrices[x])} rows and {y} {len(matrices[y])}: not a pair")
+            q, qd, _ = np.split(matrices[x], 3, axis=1)
+            parts[name[1:].strip("_")] = q, qd, matrices[y]
+        else:
+            _check_width(path, name, matrix, (28, 35), "q, qd, qdd, tau or q, qd, tau, next q, next qd of 7 joints")
+            columns = np.split(matrix, matrix.shape[1] // 7, axis=1)
+            parts[name] = columns[0], columns[1], columns[3 if len(columns) == 4 else 2]
+    if not parts:
+        raise DatasetError(f"{path}: no matrix of 7 joints, only {_shapes(arrays)}")
+    return [
+        Rows(f"{path.stem}-{name}" if len(parts) > 1 else path.stem, path, q, qd, tau, unit="N·m", rate_fits=True)
+        for name, (q, qd, tau) in parts.items()
+    ]
+
+
+def kuka2(path: Path) -> list[Rows]:
+    """A text file of Meier et al. 2014: rows of q, qd, qdd and tau of 7 joints, tau divided by `KUKA2_TAU`.
+
+    Raises:
+        DatasetError: it is no text, or a row is not 28 numbers.
+    """
+    names = [f"{field}{j}" for field in ("q", "qd", "qdd", "tau") for j in range(1, 8)]
+    rows = ((number, line.replace(",", " ").split()) for number, line in _lines(path))
+    q, qd, _, tau = np.split(_table(path, rows, names, range(28), 28), 4, axis=1)
+    most = float(np.nanmax(np.abs(tau), initial=0))
+    high = f"tau in the file reaches {most:.0f} where about 1 is usual: was the division by {KUKA2_TAU} undone before?"
+    notes = (high,) if most > 5 else ()
+    return [Rows(path.stem, path, q, qd, tau * KUKA2_TAU, unit="N·m", rate_fits=True, notes=notes)]
+
+
+def sarcos(path: Path) -> list[Rows]:
+    """`sarcos_inv.mat`, or its test file: one matrix of q, qd, qdd and tau of 7 joints, at 100 Hz.
+
+    The public test file is every tenth row of the training motion, nearly all of them in `sarcos_inv.mat` itself. At
+    100 Hz its rows are no motion, so it is refused; at a rate that the user insists on it is read with a warning.
+
+    Raises:
+        DatasetError: it is no MATLAB file, or holds another variable or shape.
+    """
+    arrays = _mat(path)
+    name = next((n for n in ("sarcos_inv", "sarcos_inv_test") if n in arrays), "")
+    if not name:
+        raise DatasetError(f"{path}: no variable sarcos_inv, only {_shapes(arrays)}")
+    _check_width(path, name, arrays[name], (28,), "q, qd, qdd and tau of 7 joints")
+    q, qd, _, tau = np.split(arrays[name], 4, axis=1)
+    leak = (
+        "it is every tenth row of sarcos_inv.mat, so scores on it are optimistic: hold out a part of that file instead"
+    )
+    notes = (leak,) if name == "sarcos_inv_test" else ()
+    return [Rows(path.stem, path, q, qd, tau, unit="N·m", rate=SARCOS_RATE, notes=notes)]
+
+
+def rtde(path: Path, torque: str | None = None) -> list[Rows]:
+    """A recording of Universal Robots' RTDE outputs: timestamp, actual_q_0 to _5, actual_qd_0 to _5 and a torque.
+
+    Args:
+        path: text with a header, separated by spaces, commas, semicolons or tabs.
+        torque: one of `RTDE_TORQUE`; if None, actual_current_as_torque where it is there, else actual_current.
+
+    Raises:
+        DatasetError: a column is missing, or a row does not fit.
+    """
+    header, rows = _with_header(path)
+    torque = torque or ("actual_current_as_torque" if "actual_current_as_torque_0" in header else "actual_current")
+    names = ["timestamp", *(f"{field}_{j}" for field in ("actual_q", "actual_qd", torque) for j in range(6))]
+    if absent := [name for name in names if name not in header]:
+        others = [field for field in RTDE_TORQUE if f"{field}_0" in header]
+        instead = f", or use --torque with {' or '.join(others)}" if torque in absent[0] and others else ""
+        raise DatasetError(f"{path}, line {rows[0][0]}: no column {absent[0]!r}: record that RTDE output{instead}")
+    values = _table(path, rows[1:], names, [header.index(name) for name in names], len(header))
+    unit, compensated = RTDE_TORQUE[torque]
+    notes = [f"tau is {torque} [{unit}]"]
+    if torque == "target_moment":
+        notes.append("target_moment is what the controller's model asks for, no measurement: a contact may not show")
+    t, q, qd, tau = values[:, 0], values[:, 1:7], values[:, 7:13], values[:, 13:]
+    return [Rows(path.stem, path, q, qd, tau, t, unit=unit, gravity_compensated=compensated, notes=tuple(notes))]
+
+
+def csv(path: Path, columns: Mapping[str, Sequence[str]]) -> list[Rows]:
+    """Any text with a header, separated by commas, semicolons, tabs or spaces.
+
+    Args:
+        path: the file.
+        columns: `CSV_FIELDS` -> names in the header, as of `read_columns`.
+
+    Raises:
+        DatasetError: a column is missing or there twice, or a row does not fit.
+    """
+    header, rows = _with_header(path)
+    names = [name for field in CSV_FIELDS for name in columns.get(field, ())]
+    for name in names:
+        if header.count(name) != 1:
+            times = "is there twice" if name in header else f"is missing, it has {', '.join(header)}"
+            raise DatasetError(f"{path}, line {rows[0][0]}: column {name!r} {times}: see --columns")
+    values = _table(path, rows[1:], names, [header.index(name) for name in names], len(header))
+    stamped, joints = "t" in columns, tuple(columns["q"])
+    q, qd, tau = np.split(values[:, int(stamped) :], 3, axis=1)
+    return [Rows(path.stem, path, q, qd, tau, values[:, 0] if stamped else None, joints=joints)]
+
+
+def read_columns(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Columns of `csv` from words such as `q=q1,q2`.
+
+    Raises:
+        ConfigError: a word is wrong, q, qd or tau is missing, or they are of different numbers of joints.
+    """
+    columns: dict[str, tuple[str, ...]] = {}
+    for word in words:
+        field, equals, names = word.partition("=")
+        if field not in CSV_FIELDS or not equals or not all(names.split(",")) or field in columns:
+            raise ConfigError(f"--columns {word!r} is wrong: write t=TIME q=Q1,Q2 qd=QD1,QD2 tau=TAU1,TAU2, each once")
+        columns[field] = tuple(names.split(","))
+    if absent := [field for field in ("q", "qd", "tau") if field not in columns]:
+        raise ConfigError(f"--columns names no {absent[0]}: write t=TIME q=Q1,Q2 qd=QD1,QD2 tau=TAU1,TAU2")
+    counts = {field: len(names) for field, names in columns.items()}
+    if counts.get("t", 1) != 1 or len({counts[field] for field in ("q", "qd", "tau")}) > 1:
+        said = ", ".join(f"{n} of {field}" for field, n in counts.items())
+        raise ConfigError(f"--columns names {said}: name one t, and a q, a qd and a tau for every joint")
+    return columns
+
+
+def npz(path: Path) -> list[Rows]:
+    """A NumPy archive of q, qd and tau, shape (N, J), and where there are any t [s] and seg, shape (N,).
+
+    Rows of another seg than the row before start a new piece.
+
+    Raises:
+        DatasetError: it is no .npz, holds pickled objects, or an array is missing or of the wrong shape.
+    """
+    _check_file(path)
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            arrays = _floats({name: file[name] for name in file.files})
+    except (OSError, ValueError, BadZipFile, AttributeError, TypeError, EOFError) as error:
+        raise DatasetError(
+            f"{path} is no .npz of plain arrays ({_first_line(error)}): save q, qd and tau by np.savez"
+        ) from error
+    return [_named(path, arrays)]
+
+
+FORMATS: dict[str, Callable[..., list[Rows]]] = {
+    "kuka1": kuka1,
+    "kuka2": kuka2,
+    "sarcos": sarcos,
+    "rtde": rtde,
+    "csv": csv,
+    "npz": npz,
+}
+
+
+def _known_rate(rows: Rows, fitted: float | None, fits: str, notes: list[str]) -> float:
+    """The rate of rows without stamps where the user gave none [Hz]."""
+    if rows.rate_fits and fitted:
+        rate = round(fitted) or fitted
+        notes.append(f"there is no time in the file: {rate:g} Hz fits q and qd best (--rate overrides)")
+        return rate
+    if rows.rate and fitted and same_rate(fitted, rows.rate):
+        return rows.rate
+    expected = f"expected {rows.rate:g} Hz, but" if rows.rate else "there is no time in the file;"
+    hint = "".join(f"; {note}" for note in rows.notes)
+    raise DatasetError(f"{rows.path}: {expected} by q and qd its rows {fits}: pass --rate if you know it{hint}")
+
+
+def _apart(t: Array, starts: NDArray[np.bool_], rate: float) -> Array:
+    """Stamps (N,) with a gap before every start (N,), so that the one rule of `core.sampling` cuts there."""
+    step = np.diff(t, prepend=-np.inf)
+    return t + np.cumsum(starts & (step >= 0) & (step * rate <= MAX_GAP)) * _APART / rate
+
+
+def _finite(rows: Rows, joints: Sequence[str]) -> NDArray[np.bool_]:
+    """Which rows are whole, shape (N,); an error where a joint has no value at all."""
+    whole = np.ones(len(rows.q), dtype=np.bool_) if rows.t is None else np.isfinite(rows.t)
+    for name in ("q", "qd", "tau"):
+        finite = np.isfinite(getattr(rows, name))
+        if len(none := np.flatnonzero(~finite.any(axis=0))):
+            raise DatasetError(f"{rows.path}: no {name} of {joints[none[0]]}: every value is missing or not finite")
+        whole &= finite.all(axis=1)
+    if not np.any(rows.tau):
+        raise DatasetError(f"{rows.path}: tau is 0 in every row: choose another column, or record torque or current")
+    return whole
+
+
+def _named(path: Path, arrays: Mapping[str, Any], **known: Any) -> Rows:
+    """Rows of arrays called q, qd, tau, and perhaps t and seg."""
+    for name in ("q", "qd", "tau"):
+        if name not in arrays:
+            why = ": poses without motion teach no dynamics" * (name == "qd")
+            raise DatasetError(f"{path}: no array {name!r}{why}; it has {_shapes(arrays)}")
+    shape = arrays["q"].shape
+    for name in ("q", "qd", "tau"):
+        if len(shape) != 2 or arrays[name].shape != shape or arrays[name].dtype.kind != "f":
+            raise DatasetError(
+                f"{path}: array {_shapes({name: arrays[name]})}, expected numbers, rows × joints, like q"
+            )
+    for name in ("t", "seg"):
+        if name in arrays and (arrays[name].size != shape[0] or arrays[name].dtype.kind != "f"):
+            raise DatasetError(f"{path}: array {_shapes({name: arrays[name]})}, expected {shape[0]} numbers, one a row")
+    t = arrays["t"].ravel() if "t" in arrays else None
+    starts = np.concatenate([[False], np.diff(arrays["seg"].ravel()) != 0]) if "seg" in arrays else None
+    return Rows(path.stem, path, arrays["q"], arrays["qd"], arrays["tau"], t, starts, **known)
+
+
+def _floats(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The same with every number a float64; anything else stays what it is."""
+    return {name: a.astype(np.float64) if a.dtype.kind in "fiu" else a for name, a in arrays.items()}
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise DatasetError(f"{path} does not exist or is a folder: give a file")
+
+
+def _mat(path: Path) -> dict[str, NDArray[Any]]:
+    """The variables of a MATLAB file."""
+    _check_file(path)
+    try:
+        hdf5 = matfile_version(str(path))[0] == 2
+        arrays = {} if hdf5 else loadmat(path)
+    except Exception as error:  # whatever scipy says of a file that is damaged or foreign
+        raise DatasetError(f"{path} is no MATLAB file ({_first_line(error)}): give a .mat file") from error
+    if hdf5:
+        raise DatasetError(f"{path} is a MATLAB file of version 7.3 (HDF5): save it in MATLAB with -v7")
+    return _floats({name: np.asarray(a) for name, a in arrays.items() if not name.startswith("__")})
+
+
+def _check_width(path: Path, name: str, matrix: NDArray[Any], widths: Sequence[int], what: str) -> None:
+    if matrix.ndim != 2 or matrix.shape[1] not in widths or matrix.dtype.kind != "f":
+        expected = " or ".join(map(str, widths))
+        raise DatasetError(f"{path}: variable {_shapes({name: matrix})}, expected {expected} columns ({what})")
+
+
+def _shapes(arrays: Mapping[str, NDArray[Any]]) -> str:
+    return (
+        ", ".join(f"{n} of {' × '.join(map(str, a.shape)) or 'one'}{_kind(a)}" for n, a in arrays.items()) or "nothing"
+    )
+
+
+def _kind(a: NDArray[Any]) -> str:
+    return "" if a.dtype.kind == "f" else f" ({a.dtype})"
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """Lines that are not empty, with their numbers from 1."""
+    _check_file(path)
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is no text: give a text file") from error
+    lines = [(number, line.strip()) for number, line in enumerate(content.splitlines(), 1) if line.strip()]
+    if not lines:
+        raise DatasetError(f"{path} is empty: give a text file with rows of numbers")
+    return lines
+
+
+def _with_header(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Column names, and the cells of every line with its number, the header first."""
+    lines = _lines(path)
+    head = lines[0][1].lstrip("# ")  # numpy.savetxt writes a header so
+    delimiter = next((d for d in ",;\t" if d in head), " ")
+    cells = text.reader([head, *(line for _, line in lines[1:])], delimiter=delimiter, skipinitialspace=True)
+    rows = [(number, row) for (number, _), row in zip(lines, cells, strict=False)]
+    return [name.strip() for name in rows[0][1]], rows
+
+
+def _table(
+    path: Path, rows: Iterable[tuple[int, list[str]]], names: Sequence[str], places: Sequence[int], width: int
+) -> Array:
+    """Numbers of the columns at `places`, shape (N, len(names)); an empty cell is NaN.
+
+    Raises:
+        DatasetError: a row has another number of cells than `width`, or a cell is no number.
+    """
+    values = array("d")
+    for number, cells in rows:
+        if len(cells) != width:
+            raise DatasetError(f"{path}, line {number}: {len(cells)} columns, expected {width}")
+        try:
+            values.extend([float(cells[i]) if cells[i] else np.nan for i in places])
+        except ValueError:
+            name, i = next((n, i) for n, i in zip(names, places, strict=True) if not _is_number(cells[i]))
+            raise DatasetError(
+                f"{path}, line {number}, column {i + 1} ({name}): found {cells[i]!r}, expected a number"
+            ) from None
+    if len(values) < 2 * len(names):
+        raise DatasetError(f"{path}: fewer than two rows of numbers")
+    return np.array(values).reshape(-1, len(names))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell or "nan")
+    except ValueError:
+        return False
+    return True
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
