@@ -15,6 +15,7 @@ EXTRAS = {
     "ros": ["ros-jazzy-rclpy[fastrtps]", "ros-common-interfaces"],
     "physics": ["pin"],
     "report": ["matplotlib"],
+    "ray": ["ray"],
     "test": ["pytest", "pytest-cov", "pytest-xdist", "colcon-common-extensions"],
     "lint": ["ruff", "mypy", "types-PyYAML"],
 }

@@ -1,9 +1,17 @@
 """Every stacked layer equals a loop over the torch module it stacks."""
 
+import pytest
 import torch
 from torch import nn
 
-from vastares_ros.models.stacked import StackedBatchNorm, StackedLinear, StackedLSTM
+from vastares_ros.models.stacked import (
+    StackedBatchNorm,
+    StackedGRU,
+    StackedLayerNorm,
+    StackedLinear,
+    StackedLSTM,
+    StackedRNN,
+)
 
 J, B, T, C, H = 3, 5, 7, 4, 6
 
@@ -25,6 +33,45 @@ def test_lstm_equals_the_loop_over_torch_lstm():
     together = stacked(x)
     for j in range(J):
         torch.testing.assert_close(together[j], single_lstm(stacked, j)(x[j])[0])
+
+
+def single_gru(stacked: StackedGRU, j: int) -> nn.GRU:
+    """torch.nn.GRU with the weights of network j; of torch's two biases, ours has what is not redundant."""
+    gru = nn.GRU(C, H)
+    with torch.no_grad():
+        gru.weight_ih_l0.copy_(stacked.weight_input[j].T)
+        gru.weight_hh_l0.copy_(stacked.weight_hidden[j].T)
+        gru.bias_ih_l0.copy_(stacked.bias[j, 0])
+        gru.bias_hh_l0.zero_()[2 * H :].copy_(stacked.bias_candidate[j, 0])
+    return gru
+
+
+def single_rnn(stacked: StackedRNN, j: int) -> nn.RNN:
+    """torch.nn.RNN with the weights of network j."""
+    rnn = nn.RNN(C, H)
+    with torch.no_grad():
+        rnn.weight_ih_l0.copy_(stacked.weight_input[j].T)
+        rnn.weight_hh_l0.copy_(stacked.weight_hidden[j].T)
+        rnn.bias_ih_l0.copy_(stacked.bias[j, 0])
+        rnn.bias_hh_l0.zero_()
+    return rnn
+
+
+@pytest.mark.parametrize(("layer", "single"), [(StackedGRU, single_gru), (StackedRNN, single_rnn)])
+def test_gru_and_rnn_equal_the_loop_over_torch(layer, single):
+    stacked, x = layer(J, C, H), torch.randn(J, T, B, C)
+    together = stacked(x)
+    for j in range(J):
+        torch.testing.assert_close(together[j], single(stacked, j)(x[j])[0])
+
+
+def test_layer_norm_equals_the_loop_over_torch():
+    stacked, x = StackedLayerNorm(J, C), torch.randn(J, B, C) * 3 + 1
+    for parameter in stacked.parameters():
+        nn.init.normal_(parameter)
+    for j in range(J):
+        expected = nn.functional.layer_norm(x[j], (C,), stacked.weight[j, 0], stacked.bias[j, 0])
+        torch.testing.assert_close(stacked(x)[j], expected)
 
 
 def test_the_written_out_gradient_is_the_numerical_one():

@@ -38,6 +38,14 @@ def stamps(samples: int, start_s: int = 1_000) -> list[int]:
     return [start_s * 1_000_000_000 + i * int(1e9 / RATE) for i in range(samples)]
 
 
+def made_dataset() -> Dataset:
+    """Four seconds of `motion`."""
+    q, qd, effort = motion(400)
+    t = np.array(stamps(400)) * 1e-9
+    episode = Episode("made", JOINTS, t, q, qd, effort * SCALE)
+    return Dataset("made", JOINTS, "/joint_states", Effort("N·m", SCALE), RATE, (episode,))
+
+
 def parameters(node: Any) -> dict[str, Any]:
     """The parameters that a node declares itself, not those of every ROS node."""
     every = node.get_parameters_by_prefix("")
@@ -54,12 +62,8 @@ def tiny() -> TrainConfig:
 def bundle_path(tmp_path_factory: pytest.TempPathFactory, tiny: TrainConfig) -> Path:
     """A bundle of two joints at 100 Hz."""
     torch.set_num_threads(1)
-    q, qd, effort = motion(400)
-    t = np.array(stamps(400)) * 1e-9
-    episode = Episode("made", JOINTS, t, q, qd, effort * SCALE)
-    dataset = Dataset("made", JOINTS, "/joint_states", Effort("N·m", SCALE), RATE, (episode,))
     path = tmp_path_factory.mktemp("bundle") / "bundle"
-    save_bundle(path, fit(dataset, tiny, torch.device("cpu")))
+    save_bundle(path, fit(made_dataset(), tiny, torch.device("cpu")))
     return path
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import JOINTS, WINDOW, motion, stamps
+import torch
+from conftest import JOINTS, WINDOW, made_dataset, motion, stamps
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
@@ -17,6 +18,8 @@ from vastares_ros.io.bags import Table, write_joint_states
 from vastares_ros.io.bundles import load_bundle, save_bundle
 from vastares_ros.nodes.parity import Live, compare, run_live, run_offline
 from vastares_ros.nodes.play import read_score
+from vastares_ros.training.fit import fit
+from vastares_ros.training.train import TrainConfig
 
 N = 400
 
@@ -68,6 +71,15 @@ def test_every_message_is_answered_with_the_bits_of_offline(bundle_path, other, 
     figures = compare(Live(offline, np.zeros(N), 0), run_offline(load_bundle(other), score))
     assert not figures["equal"]
     assert 0 < figures["estimated_torque"]["max_difference"] < 1e-5
+
+
+@pytest.mark.parametrize("model", ["lstm", "mlp", "gpr"])
+def test_the_other_methods_run_in_the_node_too(model, bag, tmp_path):
+    dataset = made_dataset()
+    save_bundle(tmp_path / "bundle", fit(dataset, TrainConfig(model=model, epochs=1), torch.device("cpu")))
+    assert main(["parity", str(tmp_path / "bundle"), str(bag), "--rate", "8", "--json", str(tmp_path / "p.json")]) == 0
+    figures = json.loads((tmp_path / "p.json").read_text())
+    assert figures["equal"] and figures["estimated_torque"]["received"] > N // 2
 
 
 def test_another_model_offline_fails_with_status_1(bundle_path, other, bag, monkeypatch, capfd):

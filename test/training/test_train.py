@@ -112,6 +112,14 @@ def test_devices():
             device_for("cuda")
 
 
+def test_a_pass_draws_no_more_windows_than_told(dataset):
+    few, many = [], []
+    for epoch_windows, seen in ((128, few), (20_000, many)):
+        config = replace(SMALL, epochs=6, epoch_windows=epoch_windows)
+        train(dataset.episodes, (), RATE, config, CPU, seen.append)
+    assert few[-1].loss > many[-1].loss, "six passes of 128 windows learn less than six of all"
+
+
 @pytest.mark.parametrize(
     "values",
     [

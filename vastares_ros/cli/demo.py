@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    config = {"network": {"window": 16}, "epochs": 1 if args.quick else 8, "plateau_patience": 0}
+    config = {"network": {"window": 16}, "epochs": 1 if args.quick else 12, "plateau_patience": 0}
     (folder / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
     steps = commands(folder, args.seed, args.quick)

@@ -20,6 +20,7 @@ VERBS = {
     "prepare": ("vastares_ros.cli.prepare", "bags to a dataset"),
     "train": ("vastares_ros.cli.train", "a dataset to a bundle"),
     "evaluate": ("vastares_ros.cli.evaluate", "score a bundle on bags or a dataset, with an HTML report"),
+    "experiment": ("vastares_ros.cli.experiment", "the tables and figures of the paper, on your dataset"),
     "play": ("vastares_ros.nodes.play", "publish a bag over DDS with its own stamps"),
     "parity": ("vastares_ros.nodes.parity", "play a bag through the live node and compare with offline"),
     "info": ("vastares_ros.cli.info", "what a bundle, a dataset or a bag holds"),
@@ -94,7 +95,7 @@ def _run(verb: str, args: Sequence[str]) -> int:
 
 
 def _without_verb(argument: str) -> int:
-    table = "\n".join(f"  {verb:<10} {summary}" for verb, (_, summary) in VERBS.items())
+    table = "\n".join(f"  {verb:<11} {summary}" for verb, (_, summary) in VERBS.items())
     if not argument.startswith("-"):
         print(f"vastares: error: there is no verb {argument!r}, but these:\n{table}", file=sys.stderr)
         return 2

@@ -26,7 +26,7 @@ from vastares_ros.io.bundles import INDEX, save_bundle
 from vastares_ros.io.datasets import load_dataset
 from vastares_ros.io.folders import check_output
 from vastares_ros.models.methods import METHODS
-from vastares_ros.training.fit import PAPER_SPLITS, fit
+from vastares_ros.training.fit import PAPER_SPLITS, fit, leakage_warning
 from vastares_ros.training.train import Progress as Epoch
 from vastares_ros.training.train import TrainConfig, device_for
 
@@ -83,10 +83,7 @@ def run(args: argparse.Namespace) -> int:
         title += f"; split {bundle.training['split_rule']}"
     console.print(scores_table(bundle.metrics, bundle.effort.unit, title))
     if leakage := bundle.metrics.get("leakage"):
-        messages.print(
-            f"leakage: the split cuts inside {', '.join(leakage)}: neighbouring samples are on both sides, so the "
-            "figures are optimistic"
-        )
+        messages.print(leakage_warning(leakage))
     return 0
 
 
@@ -130,7 +127,7 @@ def _reporter(config: TrainConfig, as_json: bool) -> Iterator[Callable[[Epoch], 
             now = (
                 f"loss {epoch.loss:.4f}{validation} rate {epoch.learning_rate:.1e} {epoch.windows_per_s:,.0f} windows/s"
             )
-            bar.update(task, completed=epoch.epoch, now=now)
+            bar.update(task, total=epoch.epochs, completed=epoch.epoch, now=now)
             if bar.disable:  # a log file: lines instead of a bar
                 messages.print(f"epoch {epoch.epoch}/{epoch.epochs} {now}")
 

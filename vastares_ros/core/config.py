@@ -41,3 +41,20 @@ def from_mapping(cls: type[C], values: object, where: str = "") -> C:
             raise ConfigError(f"{place} is {value!r}: use a value of type {wanted.__name__}")
         arguments[name] = value
     return cls(**arguments)
+
+
+def check_ranges(where: str, config: object, **limits: tuple[float, float]) -> None:
+    """Refuse a configuration with a number outside its limits.
+
+    Args:
+        where: the configuration's place in its file, for messages.
+        config: the configuration.
+        limits: field name to smallest and largest value allowed.
+
+    Raises:
+        ConfigError: the first field outside its limits.
+    """
+    for name, (low, high) in limits.items():
+        value = getattr(config, name)
+        if not low <= value <= high:
+            raise ConfigError(f"{where}.{name} is {value}: use {low} to {high}")

@@ -1,24 +1,44 @@
 """Every method by name: the network of [1], its ablations, and those it is compared with.
 
 A method's config says what network it is: `NETWORKS` has the class for each type of config. All configs have a `window`
-and `acceleration`; all networks map standardised windows (B, T, C) to standardised torques (B, J) and keep the weights
-of the joints apart, joint after joint in every tensor.
+and `acceleration`; all networks map standardised windows (B, T, C) to standardised torques (B, J). No joint learns from
+another's torque, and what is trained by gradient stands joint after joint in every tensor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol, runtime_checkable
 
-from torch import nn
+from torch import Tensor, nn
 
 from vastares_ros.core.config import from_mapping
 from vastares_ros.core.errors import ConfigError
 
+from .gpr import Gpr, GprConfig
+from .lwpr import Lwpr, LwprConfig
+from .mlp import Mlp, MlpConfig
+from .recurrent import Recurrent, RecurrentConfig
+from .transformer import Transformer, TransformerConfig
 from .va_sta_reslstm import NetworkConfig, VaStaResLSTM
 
-NETWORKS: dict[type, Callable[[int, Any], nn.Module]] = {NetworkConfig: VaStaResLSTM}
+NETWORKS: dict[type, Callable[[int, Any], nn.Module]] = {
+    NetworkConfig: VaStaResLSTM,
+    RecurrentConfig: Recurrent,
+    MlpConfig: Mlp,
+    TransformerConfig: Transformer,
+    GprConfig: Gpr,
+    LwprConfig: Lwpr,
+}
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A network that is solved at once instead of trained by gradient."""
+
+    def fit(self, x: Tensor, tau: Tensor) -> None:
+        """Learn from standardised newest samples x (N, C) and torques tau (N, J)."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +62,13 @@ METHODS = {
     "reslstm_sa_ta_wa": Method("ResLSTM+SA+TA-WA", NetworkConfig, {"temporal": "wa"}),
     "lstm_sa_va_ta": Method("LSTM+SA+VA-TA", NetworkConfig, {"residual": False}),
     "lstm_sa": Method("LSTM+SA", NetworkConfig, {"residual": False, "temporal": "none"}),
+    "lstm": Method("LSTM", RecurrentConfig, {"kind": "lstm"}),
+    "gru": Method("GRU", RecurrentConfig, {"kind": "gru"}),
+    "rnn": Method("RNN", RecurrentConfig, {"kind": "rnn"}),
+    "mlp": Method("MLP", MlpConfig),
+    "transformer": Method("Transformer", TransformerConfig),
+    "gpr": Method("GPR", GprConfig),
+    "lwpr": Method("LWPR", LwprConfig),
 }
 
 
@@ -65,6 +92,11 @@ def network_config(name: str, values: object, where: str = "network") -> Any:
     chosen = method(name)
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where} must be a mapping of fields, not {values!r}")
+    known = [f.name for f in fields(chosen.config)]
+    for key in values:
+        if key not in known:
+            own = ", ".join(k for k in known if k not in chosen.fixed)
+            raise ConfigError(f"unknown field {where}.{key}: model {name} has {own} (docs/methods.md)")
     for key, value in chosen.fixed.items():
         if values.get(key, value) != value:
             raise ConfigError(f"{where}.{key} is {values[key]!r}, but model {name} has {value!r}: leave it out")

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm
 
 
 class StackedLinear(nn.Module):
@@ -141,3 +142,75 @@ class _Recurrence(torch.autograd.Function):
         before = hidden[:, :-1].reshape(nets, (time - 1) * batch, size)
         after = grad_drive[:, 1:].reshape(nets, (time - 1) * batch, 4 * size)
         return grad_drive, torch.bmm(before.transpose(1, 2), after)
+
+
+class StackedGRU(nn.Module):
+    """J GRU layers with zero initial state: (J, T, B, inputs) -> hidden states (J, T, B, hidden).
+
+    The equations are those of `torch.nn.GRU`; gates stand in its order reset, update, candidate.
+    """
+
+    def __init__(self, nets: int, inputs: int, hidden: int):
+        super().__init__()
+        self.hidden = hidden
+        self.weight_input = nn.Parameter(torch.empty(nets, inputs, 3 * hidden))
+        self.weight_hidden = nn.Parameter(torch.empty(nets, hidden, 3 * hidden))
+        self.bias = nn.Parameter(torch.empty(nets, 1, 3 * hidden))
+        self.bias_candidate = nn.Parameter(torch.empty(nets, 1, hidden))  # of the hidden side, inside the reset
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(hidden**-0.5), hidden**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the recurrence over T."""
+        sizes = [2 * self.hidden, self.hidden]
+        state = x.new_zeros(x.shape[0], x.shape[2], self.hidden)
+        states = []
+        for drive in _drive(x, self.weight_input, self.bias):
+            gates, candidate = drive.split(sizes, dim=-1)
+            own_gates, own_candidate = torch.bmm(state, self.weight_hidden).split(sizes, dim=-1)
+            reset, update = (gates + own_gates).sigmoid().chunk(2, dim=-1)
+            candidate = torch.addcmul(candidate, reset, own_candidate + self.bias_candidate).tanh()
+            state = torch.lerp(candidate, state, update)
+            states.append(state)
+        return torch.stack(states, dim=1)
+
+
+class StackedRNN(nn.Module):
+    """J tanh recurrent layers, as `torch.nn.RNN`: (J, T, B, inputs) -> hidden states (J, T, B, hidden)."""
+
+    def __init__(self, nets: int, inputs: int, hidden: int):
+        super().__init__()
+        self.hidden = hidden
+        self.weight_input = nn.Parameter(torch.empty(nets, inputs, hidden))
+        self.weight_hidden = nn.Parameter(torch.empty(nets, hidden, hidden))
+        self.bias = nn.Parameter(torch.empty(nets, 1, hidden))
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(hidden**-0.5), hidden**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the recurrence over T."""
+        state = x.new_zeros(x.shape[0], x.shape[2], self.hidden)
+        states = []
+        for drive in _drive(x, self.weight_input, self.bias):
+            state = torch.baddbmm(drive, state, self.weight_hidden).tanh()
+            states.append(state)
+        return torch.stack(states, dim=1)
+
+
+def _drive(x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
+    """What the inputs (J, T, B, C) add to the gates, in one product for all steps: T tensors (J, B, ·)."""
+    nets, time, batch, inputs = x.shape
+    return torch.baddbmm(bias, x.reshape(nets, time * batch, inputs), weight).view(nets, time, batch, -1).unbind(1)
+
+
+class StackedLayerNorm(nn.Module):
+    """J layer normalisations over the last axis: (J, N, features) -> the same."""
+
+    def __init__(self, nets: int, features: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(nets, 1, features))
+        self.bias = nn.Parameter(torch.zeros(nets, 1, features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise every row by itself."""
+        return torch.addcmul(self.bias, layer_norm(x, x.shape[-1:]), self.weight)

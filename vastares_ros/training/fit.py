@@ -78,6 +78,12 @@ def _between(episodes: Sequence[Episode], start: int, end: int) -> tuple[Episode
     return tuple(parts)
 
 
+def leakage_warning(recordings: Sequence[str]) -> str:
+    """What to say where a split cuts inside recordings."""
+    names = ", ".join(recordings)
+    return f"leakage: the split cuts inside {names}: neighbouring samples are on both sides, so figures are optimistic"
+
+
 def fit(
     dataset: Dataset,
     config: TrainConfig,

@@ -15,7 +15,7 @@ from torch import Tensor
 from vastares_ros.core.errors import ConfigError, DatasetError, DeviceError
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.signals import FilterConfig, SignalChain
-from vastares_ros.models.methods import method, network_config
+from vastares_ros.models.methods import Fitted, method, network_config
 from vastares_ros.models.model import Model
 
 
@@ -28,6 +28,7 @@ class TrainConfig:
         network: its network, of the method's configuration class; a mapping is parsed as one.
         filter: low-pass of all signals, see `FilterConfig`.
         epochs: passes over the training windows.
+        epoch_windows: windows of a pass at most; where there are more, every pass draws that many anew.
         batch: windows a step ([1]: 128).
         learning_rate: initial rate of Adam ([1]: 0.01).
         plateau_factor: what the rate is multiplied by on a plateau of the training loss.
@@ -42,6 +43,7 @@ class TrainConfig:
     network: Any = field(default_factory=dict)
     filter: FilterConfig = field(default_factory=FilterConfig)
     epochs: int = 30
+    epoch_windows: int = 20_000
     batch: int = 128
     learning_rate: float = 0.01
     plateau_factor: float = 0.5
@@ -53,7 +55,14 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.network, method(self.model).config):
             object.__setattr__(self, "network", network_config(self.model, self.network))
-        for name, low in (("epochs", 1), ("batch", 2), ("plateau_patience", 0), ("early_stopping", 1), ("seed", 0)):
+        for name, low in (
+            ("epochs", 1),
+            ("epoch_windows", 2),
+            ("batch", 2),
+            ("plateau_patience", 0),
+            ("early_stopping", 1),
+            ("seed", 0),
+        ):
             if getattr(self, name) < low:
                 raise ConfigError(f"{name} is {getattr(self, name)}: use {low} or more")
         if not self.learning_rate > 0:
@@ -185,6 +194,15 @@ def train(
     model.to(device)
     data.to(model)
     held_out = Windows(validation, rate, config).to(model) if validation else None
+    if isinstance(model.network, Fitted):  # solved at once: no gradient, no epochs, no checkpoint
+        began = time.perf_counter()
+        x, tau = data.take(torch.arange(len(data), device=device))
+        model.network.fit(x[:, -1], tau)
+        speed = len(data) / (time.perf_counter() - began)
+        train_loss = float(loss_per_joint(model, data).mean())
+        validation_loss = float(loss_per_joint(model, held_out).mean()) if held_out is not None else None
+        report(Progress(1, 1, train_loss, validation_loss, 0.0, speed))
+        return model.eval().cpu()
     optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimiser, factor=config.plateau_factor, patience=config.plateau_patience, min_lr=1e-5
@@ -196,7 +214,8 @@ def train(
     for epoch in range(start, config.epochs):
         began = time.perf_counter()
         order = torch.randperm(len(data), generator=torch.Generator().manual_seed(config.seed * 1_000_003 + epoch))
-        size = min(config.batch, len(data))
+        order = order[: config.epoch_windows]
+        size = min(config.batch, len(order))
         batches = order[: len(order) // size * size].view(-1, size).to(device)
         model.train()
         total = torch.zeros((), device=device)

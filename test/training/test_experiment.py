@@ -1,0 +1,131 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vastares_ros.core.errors import DatasetError
+from vastares_ros.io.bundles import load_bundle
+from vastares_ros.io.datasets import write_dataset
+from vastares_ros.models.va_sta_reslstm import NetworkConfig
+from vastares_ros.training import experiment
+from vastares_ros.training.experiment import (
+    EXPERIMENTS,
+    attention_weights,
+    default_test,
+    make_cells,
+    markdown,
+    run_cell,
+    run_cells,
+    summarise,
+)
+from vastares_ros.training.train import TrainConfig
+
+SMALL = TrainConfig(network=NetworkConfig(window=8, hidden=4, hidden_layers=1), epochs=1)
+
+
+@pytest.fixture
+def cells(tmp_path, dataset):
+    written = write_dataset(tmp_path / "d", dataset)
+    rows = {"one": SMALL, "two": replace(SMALL, epochs=2)}
+    return make_cells(rows, 2, written, tmp_path / "d", ["three"], [], "cpu")
+
+
+def figures(results):
+    return {(cell.row, cell.config.seed): result["nmse"]["model"] for cell, result in results}
+
+
+def test_a_cell_is_cached_by_all_that_it_depends_on(tmp_path, cells):
+    keys = {c.key for c in cells}
+    assert len(keys) == 4 and [c.config.seed for c in cells] == [0, 0, 1, 1]
+    cell = cells[0]
+    others = [
+        replace(cell, test=("two",)),
+        replace(cell, validation=("two",)),
+        replace(cell, dataset_sha256="other"),
+        replace(cell, config=replace(cell.config, learning_rate=0.1)),
+        replace(cell, device="cuda"),
+        replace(cell, paper="kuka1"),
+    ]
+    assert not keys & {c.key for c in others}
+    assert replace(cell, row="renamed").key == cell.key
+    first = run_cell(cell, tmp_path / "cells")
+    file = tmp_path / "cells" / cell.key / "result.json"
+    stamp = file.stat().st_mtime_ns
+    assert run_cell(cell, tmp_path / "cells") == first and file.stat().st_mtime_ns == stamp
+    assert load_bundle(tmp_path / "cells" / cell.key / "bundle").training["config"]["seed"] == 0
+
+
+def test_jobs_change_nothing_and_what_is_done_is_read(tmp_path, cells):
+    together = figures(run_cells(cells, tmp_path / "two", jobs=2))
+    assert len(together) == 4
+    assert figures([(c, run_cell(c, tmp_path / "one")) for c in cells]) == together
+    for cell in cells:
+        (tmp_path / "two" / cell.key / "bundle" / "bundle.yaml").unlink()  # would be written anew by a second run
+    assert figures(run_cells(cells, tmp_path / "two", jobs=2)) == together
+    assert not list((tmp_path / "two").glob("*/bundle/bundle.yaml"))
+
+
+def test_a_cell_that_fails_does_not_stop_the_others(tmp_path, cells):
+    bad = replace(cells[0], test=("nowhere",))
+    results = dict(run_cells([bad, cells[1]], tmp_path / "cells", jobs=1))
+    assert isinstance(results[bad], DatasetError) and "nowhere" in str(results[bad])
+    assert results[cells[1]]["row"] == "two"
+
+
+def test_ray_gives_the_same_figures(tmp_path, cells):
+    pytest.importorskip("ray", reason="Ray is not installed (extra `ray`)")
+    here = figures(run_cells(cells, tmp_path / "here", jobs=2))
+    assert figures(run_cells(cells, tmp_path / "ray", jobs=2, ray_address="local")) == here
+    bad = replace(cells[0], test=("nowhere",))
+    ((_, error),) = run_cells([bad], tmp_path / "ray", jobs=1, ray_address="local")
+    assert isinstance(error, Exception) and "nowhere" in str(error)
+
+
+def test_the_rows_are_those_of_the_paper():
+    rows = {name: make(TrainConfig()) for name, make in EXPERIMENTS.items()}
+    assert list(rows["ablation"])[-1] == "ResLSTM+SA+VA-TA" and len(rows["ablation"]) == 5
+    assert not rows["ablation"]["LSTM+SA"].network.residual
+    assert len(rows["activations"]) == 12 and rows["activations"]["SR+T"].network.spatial_activation == "selu"
+    assert [c.network.hidden_layers for c in rows["layers"].values()] == [1, 2, 3, 4, 5, 6]
+    assert list(rows["compare"])[-1] == "ResLSTM+SA+VA-TA" and "LSTM+SA" not in rows["compare"]
+    assert all(c.epochs == 7 for c in EXPERIMENTS["compare"](TrainConfig(epochs=7)).values())
+    base = TrainConfig(network=NetworkConfig(hidden=8))
+    assert all(c.network.hidden == 8 for c in EXPERIMENTS["ablation"](base).values())
+
+
+def test_the_last_fifth_is_held_out_where_nothing_is_named(dataset, make_episode):
+    assert default_test(dataset.episodes) == ("three",)
+    assert default_test((make_episode("long", samples=2500), *dataset.episodes)) == ("two", "three")
+    assert default_test(dataset.episodes[:1]) == ()
+
+
+def result(row, seed, a, b):
+    nmse = {"model": {"a": a, "b": b}, "mean": {"a": 1.0, "b": 1.0}, "ridge": {"a": 0.5, "b": 0.1}}
+    mean = {name: sum(of.values()) / 2 for name, of in nmse.items()}
+    return {"row": row, "seed": seed, "nmse": nmse, "nmse_mean": mean, "seconds": 2.0, "parameters": 7}
+
+
+def test_the_table_has_spread_and_marks_the_best():
+    table = summarise([result("net", 0, 0.2, 0.3), result("net", 1, 0.4, 0.3)], ["net", "absent"])
+    assert list(table) == ["mean", "ridge", "net"]
+    assert table["net"]["nmse"]["a"] == pytest.approx([0.3, 0.1]) and table["net"]["nmse_mean"][0] == pytest.approx(0.3)
+    lines = markdown(table).splitlines()
+    assert lines[0] == "|  | a | b | mean over joints |"
+    assert lines[-1] == "| net | **0.3000 ± 0.1000** | 0.3000 ± 0.0000 | **0.3000 ± 0.0500** |"
+    assert "0.3000 ± 0.0000 ([1]: –) |" in markdown(table, {"net": (0.1, None, 0.2)})
+    assert lines[-2] == "| ridge | 0.5000 | **0.1000** | **0.3000** |"
+
+
+def test_attention_weights_are_averages_over_windows(tmp_path, cells, dataset):
+    bundle = (
+        load_bundle(tmp_path / "cells" / cells[0].key / "bundle") if run_cell(cells[0], tmp_path / "cells") else None
+    )
+    weights = attention_weights(bundle, dataset.episodes[2:])
+    assert {k: w.shape for k, w in weights.items()} == {"spatial": (2, 8, 4), "temporal": (2, 8, 4), "velocity": (2, 4)}
+    np.testing.assert_allclose(weights["spatial"].mean(axis=-1), 1.0, rtol=1e-5)
+
+
+def test_the_code_is_part_of_the_key(cells, monkeypatch):
+    before = cells[0].key
+    monkeypatch.setattr(experiment, "_code", lambda: "another version")
+    assert cells[0].key != before

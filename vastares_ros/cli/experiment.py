@@ -1,0 +1,150 @@
+"""Compute the tables and figures of the paper on a dataset, and write them to a folder.
+
+NAME is one of: ablation (tables 1 to 3), compare (tables 4 to 6), trajectories (figure 6), layers (figure 7),
+activations (figure 8), attention (figures 9 to 11). Every row of a table is trained with several seeds. Finished rows
+are kept, so that a run that was stopped goes on where it was, and a finished one is only read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress
+
+from vastares_ros.cli.arguments import console, messages, write_json
+from vastares_ros.cli.train import read_config
+from vastares_ros.core.errors import ConfigError, VastaresError
+from vastares_ros.core.samples import Episode
+from vastares_ros.io import pictures
+from vastares_ros.io.bundles import load_bundle
+from vastares_ros.io.datasets import load_dataset
+from vastares_ros.training.experiment import (
+    EXPERIMENTS,
+    attention_weights,
+    default_test,
+    make_cells,
+    markdown,
+    run_cells,
+    summarise,
+)
+from vastares_ros.training.fit import PAPER_SPLITS, leakage_warning, paper_split, split
+from vastares_ros.training.paper import PRINTED
+from vastares_ros.training.train import device_for
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("name", choices=(*EXPERIMENTS, "trajectories"), metavar="NAME", help="which, see above")
+    parser.add_argument("--dataset", type=Path, required=True, metavar="D", help="folder of `vastares prepare`")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="tables, pictures, cache")
+    held_out = parser.add_mutually_exclusive_group()
+    held_out.add_argument(
+        "--test", nargs="+", metavar="EPISODE", help="recordings to judge on (default: the last fifth)"
+    )
+    held_out.add_argument("--split", choices=PAPER_SPLITS, default="", help="split of [1] by samples in order instead")
+    parser.add_argument("--validation", nargs="+", default=[], metavar="EPISODE", help="recordings to stop early on")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N-1 of every row (3)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
+    parser.add_argument("--ray", metavar="ADDRESS", help="Ray cluster to run on, or `local`: one of --jobs workers")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML as config/train.yaml, of every row")
+    parser.add_argument("--epochs", type=int, help="passes over the data (default: the config's)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: CUDA where there is one)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it."""
+    if args.seeds < 1 or args.jobs < 1:
+        raise ConfigError(f"--seeds is {args.seeds} and --jobs {args.jobs}: use 1 or more")
+    if args.ray:
+        _need_ray()
+    dataset = load_dataset(args.dataset)
+    if args.name == "trajectories":
+        file = args.output / "trajectories.png"
+        pictures.trajectories(file, dataset.episodes)
+        console.print(f"picture: {file}")
+        return 0
+    config = read_config(args.config, {} if args.epochs is None else {"epochs": args.epochs})
+    if args.split and args.validation:
+        raise ConfigError("--split uses every sample for training or testing: leave out --validation")
+    test = () if args.split else tuple(args.test or default_test(dataset.episodes))
+    if args.split:
+        training, tested = paper_split(dataset, args.split)
+    else:
+        training, _, tested = split(dataset, test, args.validation)
+    if not tested:
+        raise ConfigError("one recording only, so none can be held out: record another, or take a --split of [1]")
+    rows = EXPERIMENTS[args.name](config)
+    device = str(device_for(args.device))
+    cells = make_cells(rows, args.seeds, dataset, args.dataset, test, args.validation, device, args.split)
+    names, judged = (", ".join(dict.fromkeys(e.recording for e in part)) for part in (training, tested))
+    console.print(f"{args.name}: {len(rows)} rows, {args.seeds} seeds; trained on {names}; judged on {judged}")
+    if leakage := {e.recording for e in training} & {e.recording for e in tested}:
+        console.print(leakage_warning(sorted(leakage)))
+
+    results: list[dict[str, Any]] = []
+    failed = 0
+    with Progress(console=messages, transient=True) as bar:
+        task = bar.add_task("cells", total=len(cells))
+        for cell, result in run_cells(cells, args.output / "cells", args.jobs, args.ray):
+            bar.advance(task)
+            if isinstance(result, Exception):
+                failed += 1
+                why = str(result) if isinstance(result, VastaresError) else repr(result)
+                messages.print(f"failed: {cell.row}, seed {cell.config.seed}: {' '.join(why.split())}")
+            else:
+                results.append(result | {"row": cell.row})
+    if not results:
+        raise VastaresError("no cell came to an end: see the reasons above")
+    table = summarise(results, list(rows))
+    figures = {
+        "experiment": args.name,
+        "dataset": dataset.sha256,
+        "robot": dataset.robot,
+        "test": list(test),
+        "split": args.split,
+    }
+    figures |= {"validation": args.validation, "seeds": args.seeds, "failed": failed, "table": table}
+    write_json(args.output / f"{args.name}.json", figures)
+    text = markdown(table, PRINTED.get(args.split))
+    (args.output / f"{args.name}.md").write_text(text, encoding="utf-8")
+    console.print(text, markup=False)
+    for file in _draw(args.name, args.output, table, results, tested):
+        console.print(f"picture: {file}")
+    return 2 if failed else 0
+
+
+def _draw(
+    name: str, folder: Path, table: dict[str, Any], results: list[dict[str, Any]], tested: Sequence[Episode]
+) -> list[Path]:
+    if name != "attention":
+        file = folder / f"{name}.png"
+        rows = {row: t["nmse_mean"] for row, t in table.items() if t["seeds"]}
+        what = {"layers": "hidden layers", "activations": "spatial + temporal activation"}.get(name, "")
+        pictures.bars(file, rows, "nmse, averaged over joints", what)
+        return [file]
+    first = min(results, key=lambda r: r["seed"])
+    bundle = load_bundle(Path(first["bundle"]))
+    weights = attention_weights(bundle, tested)
+    inputs = [f"{what} {joint}" for what in ("q", "qd", "qdd") for joint in bundle.joints]
+    files = {kind: folder / f"attention_{kind}.png" for kind in weights}
+    for kind, values in weights.items():
+        titles = dict(zip(bundle.joints, values, strict=True))
+        if kind == "velocity":
+            pictures.profiles(files[kind], titles, "hidden unit", "VA weight")
+        elif kind == "temporal":
+            pictures.heat_maps(files[kind], titles, "hidden unit", "time step, newest on top")
+        else:
+            labels = inputs[: values.shape[-1]]
+            pictures.heat_maps(files[kind], titles, "input", "time step, newest on top", labels)
+    return list(files.values())
+
+
+def _need_ray() -> None:
+    try:
+        import ray  # noqa: F401
+    except ImportError as error:
+        raise VastaresError("--ray needs Ray: pip install 'vastares_ros[ray]'") from error

@@ -1,0 +1,77 @@
+"""Pictures on disk: the figures of [1], as PNG files. matplotlib is imported at use, since that takes a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vastares_ros.core.samples import Array, Episode
+
+COLUMNS = 3  # pictures side by side
+COLOUR = "#0072b2"
+
+
+def heat_maps(file: Path, maps: Mapping[str, Array], across: str, down: str, labels: Sequence[str] = ()) -> None:
+    """One heat map for each title, shape (rows, columns), all on one scale (figures 9 and 10).
+
+    Args:
+        file: PNG file to write.
+        maps: title -> values.
+        across: what columns are.
+        down: what rows are.
+        labels: of the columns; their numbers where there are none.
+    """
+    high = max(float(m.max()) for m in maps.values())
+    with _grid(file, list(maps), (3.4, 3.0)) as panels:
+        for axes, values in zip(panels, maps.values(), strict=True):
+            image = axes.imshow(values, aspect="auto", origin="lower", vmin=0, vmax=high, interpolation="nearest")
+            axes.set(xlabel=across, ylabel=down)
+            if labels:
+                axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=7)
+            axes.figure.colorbar(image, ax=axes)
+
+
+def profiles(file: Path, curves: Mapping[str, Array], across: str, up: str) -> None:
+    """One bar chart of values, shape (n,), for each title (figure 11)."""
+    with _grid(file, list(curves), (3.4, 2.4)) as panels:
+        for axes, values in zip(panels, curves.values(), strict=True):
+            axes.bar(range(len(values)), values, color=COLOUR)
+            axes.set(xlabel=across, ylabel=up)
+
+
+def bars(file: Path, values: Mapping[str, Sequence[float]], across: str, down: str) -> None:
+    """Bars with their deviation: label -> [mean, deviation], from the top down (figures 7 and 8)."""
+    with _grid(file, [""], (6.4, 1.0 + 0.35 * len(values))) as panels:
+        means, deviations = zip(*values.values(), strict=True)
+        panels[0].barh(list(values), means, xerr=deviations, color=COLOUR, capsize=4)
+        panels[0].set(xlabel=across, ylabel=down)
+        panels[0].invert_yaxis()
+
+
+def trajectories(file: Path, episodes: Sequence[Episode]) -> None:
+    """Joint positions over time, a panel an episode (figure 6)."""
+    with _grid(file, [e.name for e in episodes], (4.6, 2.8)) as panels:
+        for axes, episode in zip(panels, episodes, strict=True):
+            axes.plot(episode.t - episode.t[0], episode.q, lw=0.9, label=episode.joints)
+            axes.set(xlabel="time [s]", ylabel="position [rad]")
+        panels[0].figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=COLUMNS)
+
+
+@contextmanager
+def _grid(file: Path, titles: Sequence[str], size: tuple[float, float]) -> Any:
+    """Panels with these titles, each of this size [inch], written to `file` at the end."""
+    from matplotlib.figure import Figure
+
+    columns = min(COLUMNS, len(titles))
+    rows = -(-len(titles) // columns)
+    figure = Figure(figsize=(columns * size[0], rows * size[1]), dpi=110, layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, title in zip(panels, titles, strict=False):
+        axes.set_title(title, fontsize=10)
+    for axes in panels[len(titles) :]:
+        axes.set_axis_off()
+    yield list(panels[: len(titles)])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file)

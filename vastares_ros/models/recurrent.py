@@ -1,0 +1,56 @@
+"""LSTM, GRU and RNN, the recurrent networks that [1] compares with: one layer over the window, a linear head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from vastares_ros.core.config import check_ranges
+from vastares_ros.core.errors import ConfigError
+
+from .stacked import StackedGRU, StackedLinear, StackedLSTM, StackedRNN
+
+LAYERS: dict[str, type[StackedLSTM] | type[StackedGRU] | type[StackedRNN]] = {
+    "lstm": StackedLSTM,
+    "gru": StackedGRU,
+    "rnn": StackedRNN,
+}
+
+
+@dataclass(frozen=True)
+class RecurrentConfig:
+    """A recurrent network's shape.
+
+    Attributes:
+        window: samples T the network sees, newest last.
+        hidden: hidden size of the layer.
+        kind: "lstm", "gru" or "rnn" (tanh); the method says which.
+        acceleration: feed qdd besides q and qd.
+    """
+
+    window: int = 32
+    hidden: int = 32
+    kind: str = "lstm"
+    acceleration: bool = False
+
+    def __post_init__(self) -> None:
+        check_ranges("network", self, window=(2, 1024), hidden=(1, 1024))
+        if self.kind not in LAYERS:
+            raise ConfigError(f"network.kind is {self.kind!r}: use one of {', '.join(LAYERS)}")
+
+
+class Recurrent(nn.Module):
+    """J recurrent networks, one per joint, in one batched pass. Inputs and outputs are standardised; see `Model`."""
+
+    def __init__(self, joints: int, config: RecurrentConfig):
+        super().__init__()
+        self.joints = joints
+        features = (3 if config.acceleration else 2) * joints  # C
+        self.layer = LAYERS[config.kind](joints, features, config.hidden)
+        self.head = StackedLinear(joints, config.hidden, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardised torques (B, J) from standardised windows x (B, T, C), newest last."""
+        states = self.layer(x.transpose(0, 1).expand(self.joints, -1, -1, -1))  # (J, T, B, h)
+        return self.head(states[:, -1]).squeeze(2).T  # (J, B, 1) -> (B, J)

@@ -1,0 +1,112 @@
+"""The transformer that [1] compares with: an encoder over the window, a linear head on its newest position.
+
+After the time-series transformer of Çallar T C, Böttger S (2022). Hybrid learning of time-series inverse dynamics
+models for locally isotropic robot motion. IEEE Robot. Autom. Lett. 8, 1061-1068; without their rigid-body model and
+their encoding of rotational history, so that it sees what the other methods see. The layers normalise before
+attention and feed-forward part, not after, since that trains without a warm-up of the rate.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from vastares_ros.core.config import check_ranges
+from vastares_ros.core.errors import ConfigError
+
+from .stacked import StackedLayerNorm, StackedLinear
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """The encoder's shape.
+
+    Attributes:
+        window: samples T the network sees, newest last.
+        width: size of a sample's embedding.
+        heads: attention heads; they share the width among them.
+        layers: encoder layers.
+        feedforward: units of a layer's feed-forward part.
+        acceleration: feed qdd besides q and qd.
+    """
+
+    window: int = 32
+    width: int = 32
+    heads: int = 4
+    layers: int = 2
+    feedforward: int = 64
+    acceleration: bool = False
+
+    def __post_init__(self) -> None:
+        check_ranges("network", self, window=(2, 1024), width=(2, 1024), heads=(1, 64), layers=(1, 12))
+        check_ranges("network", self, feedforward=(1, 4096))
+        if self.width % (2 * self.heads):
+            raise ConfigError(f"network.width is {self.width}: use a multiple of twice network.heads, {2 * self.heads}")
+
+
+class Transformer(nn.Module):
+    """J encoders, one per joint, in one batched pass. Inputs and outputs are standardised; see `Model`."""
+
+    positions: Tensor
+
+    def __init__(self, joints: int, config: TransformerConfig):
+        super().__init__()
+        self.joints = joints
+        self.embedding = StackedLinear(joints, (3 if config.acceleration else 2) * joints, config.width)
+        self.register_buffer("positions", sinusoids(config.window, config.width), persistent=False)
+        self.layers = nn.ModuleList(EncoderLayer(joints, config) for _ in range(config.layers))
+        self.norm = StackedLayerNorm(joints, config.width)
+        self.head = StackedLinear(joints, config.width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardised torques (B, J) from standardised windows x (B, T, C), newest last."""
+        batch, time, features = x.shape
+        rows = self.embedding(x.reshape(1, batch * time, features).expand(self.joints, -1, -1))  # (J, B*T, width)
+        states = rows.view(self.joints, batch, time, -1) + self.positions
+        for layer in self.layers[:-1]:
+            states = layer(states, time)
+        newest = self.layers[-1](states, 1)[:, :, 0]  # all that the head reads
+        return self.head(self.norm(newest)).squeeze(2).T  # (J, B, 1) -> (B, J)
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and a feed-forward part, each normalised before and added to its input."""
+
+    def __init__(self, nets: int, config: TransformerConfig):
+        super().__init__()
+        self.heads = config.heads
+        self.attention_norm = StackedLayerNorm(nets, config.width)
+        self.queries = StackedLinear(nets, config.width, config.width)
+        self.keys = StackedLinear(nets, config.width, config.width)
+        self.values = StackedLinear(nets, config.width, config.width)
+        self.merge = StackedLinear(nets, config.width, config.width)
+        self.forward_norm = StackedLayerNorm(nets, config.width)
+        self.widen = StackedLinear(nets, config.width, config.feedforward)
+        self.narrow = StackedLinear(nets, config.feedforward, config.width)
+
+    def forward(self, states: Tensor, newest: int) -> Tensor:
+        """States of the `newest` samples (J, B, newest, width) from all (J, B, T, width), which they attend to."""
+        nets, batch, time, width = states.shape
+        normed = self.attention_norm(states.view(nets, batch * time, width))
+        asking = normed.view(states.shape)[:, :, -newest:].reshape(nets, batch * newest, width)
+
+        def heads(rows: Tensor) -> Tensor:  # (J, B*., width) -> (J*B, heads, ., width / heads)
+            return rows.view(nets * batch, -1, self.heads, width // self.heads).transpose(1, 2)
+
+        queries, keys, values = heads(self.queries(asking)), heads(self.keys(normed)), heads(self.values(normed))
+        seen = scaled_dot_product_attention(queries, keys, values).transpose(1, 2)
+        rows = states[:, :, -newest:].reshape(nets, batch * newest, width)
+        rows = rows + self.merge(seen.reshape(nets, batch * newest, width))
+        rows = rows + self.narrow(self.widen(self.forward_norm(rows)).relu())
+        return rows.view(nets, batch, newest, width)
+
+
+def sinusoids(time: int, width: int) -> Tensor:
+    """The positional encoding of Vaswani et al. (2017): (T, width), sines first."""
+    rates = torch.exp(torch.arange(width // 2) * (-2 * math.log(10_000.0) / width))
+    angles = torch.arange(time)[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
