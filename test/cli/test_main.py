@@ -65,8 +65,14 @@ def test_node_help_starts_no_node(verb, capsys):
             f"from {BagError.__module__} import BagError; raise BagError('no topic /arm in x.bag')",
             "no topic /arm in x.bag",
         ),
-        ("raise PermissionError(13, 'Permission denied', 'out/b')", "out/b: Permission denied"),
-        (f"raise OSError({errno.ENOSPC}, 'No space left on device')", "[Errno 28] No space left on device"),
+        (
+            "raise PermissionError(13, 'Permission denied', 'out/b')",
+            "out/b: Permission denied: check the path, who may use it, and the free space",
+        ),
+        (
+            f"raise OSError({errno.ENOSPC}, 'No space left on device')",
+            "[Errno 28] No space left on device: check the path, who may use it, and the free space",
+        ),
     ],
 )
 def test_error_is_one_line(verb, capsys, statement, message):
@@ -87,8 +93,8 @@ def test_interrupt_ends_with_status_130(verb, capsys):
 @pytest.mark.parametrize(
     ("package", "advice"),
     [
-        ("rclpy", "needs ROS 2: source your ROS installation, or pip install 'vastares_ros[ros]'"),
-        ("pinocchio", "needs pinocchio: pip install 'vastares_ros[physics]'"),
+        ("rclpy", "needs ROS 2: source your ROS installation, or pip install 'ros-jazzy-rclpy[fastrtps]'"),
+        ("pinocchio", "needs pinocchio: pip install pin"),
     ],
 )
 @pytest.mark.parametrize("text", ["import {0}.thing\n", failing("import {0}.thing")], ids=["at import", "in run"])

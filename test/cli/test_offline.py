@@ -74,7 +74,7 @@ def test_prepare_says_what_it_left_out(tmp_path, capsys, dataset):
     bag = write_bag(tmp_path / "holes", episode, effort=tau)
     assert main(["prepare", bag, "-o", str(tmp_path / "d")]) == 0
     out = capsys.readouterr().out
-    assert "10 samples with a missing or non-finite value" in out and "1 gaps above 2.5 periods" in out
+    assert "10 samples with a missing, non-finite or absurd value" in out and "1 gaps above 2.5 periods" in out
 
 
 def test_prepare_resamples_only_when_asked(tmp_path, capsys, bags, make_episode):
@@ -85,15 +85,16 @@ def test_prepare_resamples_only_when_asked(tmp_path, capsys, bags, make_episode)
     read = load_dataset(tmp_path / "d")
     assert read.rate == 100
     assert all(np.allclose(np.diff(e.t), 0.01) for e in read.episodes)
+    assert "--rate is inf" in fails(capsys, "prepare", fast, "-o", tmp_path / "e", "--rate", "inf")
     assert "--rate is -1" in fails(capsys, "prepare", fast, "-o", tmp_path / "e", "--rate", "-1")
 
 
 def test_prepare_takes_joints_in_the_order_asked(tmp_path, bags, dataset):
-    arguments = ["--joints", "elbow", "shoulder", "--effort-scale", "-2", "4", "--effort-unit", "A"]
+    arguments = ["--joints", "elbow", "shoulder", "--effort-scale", "-2", "4", "--effort-unit", "Nm"]
     assert main(["prepare", bags[0], "-o", str(tmp_path / "d"), *arguments]) == 0
     read = load_dataset(tmp_path / "d")
     np.testing.assert_allclose(read.episodes[0].tau, dataset.episodes[0].tau[:, ::-1] * [1, -2])
-    assert read.effort.unit == "A"
+    assert read.effort.unit == "N·m"
 
 
 def test_prepare_knows_the_drivers_of_a_robot(tmp_path, make_episode):
@@ -112,6 +113,7 @@ def test_bad_input_of_prepare(tmp_path, capsys, bags, dataset, prepared):
     out = tmp_path / "d"
     assert "does not exist" in fails(capsys, "prepare", tmp_path / "none.bag", "-o", out)
     assert "/joint_states" in fails(capsys, "prepare", bags[0], "--topic", "/arm", "-o", out)
+    assert "'elbow' is asked for twice" in fails(capsys, "prepare", bags[0], "--joints", "elbow", "elbow", "-o", out)
     assert "'wrist'" in fails(capsys, "prepare", bags[0], "--joints", "wrist", "-o", out)
     assert "ur5" in fails(capsys, "prepare", bags[0], "--robot", "r2d2", "-o", out)
     assert "the joints of ur5" in fails(capsys, "prepare", bags[0], "--robot", "ur5", "-o", out)
@@ -140,6 +142,28 @@ def test_options_of_train_act(tmp_path, capsys, prepared, config):
     bundle = load_bundle(tmp_path / "a")
     assert bundle.training["config"]["seed"] == 7 and bundle.training["split"]["validation"] == ["two"]
     assert bundle.metrics["of"] == "validation"
+
+
+def test_a_stopped_run_is_not_dropped_unasked(tmp_path, capsys, prepared, config):
+    out, checkpoint = tmp_path / "b", tmp_path / "b.checkpoint"
+    checkpoint.write_bytes(b"weeks of work")
+    assert "--resume" in fails(capsys, "train", prepared, "--config", config, "-o", out)
+    assert "not a checkpoint" in fails(capsys, "train", prepared, "--config", config, "-o", out, "--resume")
+    assert checkpoint.read_bytes() == b"weeks of work"
+    assert main(["train", str(prepared), "--config", config, "-o", str(out), "--force"]) == 0
+    assert not checkpoint.exists()
+    assert main(["train", str(prepared), "--config", config, "-o", str(tmp_path / "c"), "--resume"]) == 0
+    assert "nothing to resume" in capsys.readouterr().err
+
+
+def test_ctrl_c_tells_how_to_go_on(tmp_path, capsys, monkeypatch, prepared, config):
+    def stopped(*args, **options):
+        (tmp_path / "b.checkpoint").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vastares_ros.cli.train.fit", stopped)
+    assert main(["train", str(prepared), "--config", config, "-o", str(tmp_path / "b")]) == 130
+    assert "--resume goes on" in capsys.readouterr().err
 
 
 def test_bad_input_of_train(tmp_path, capsys, prepared, trained, config):
@@ -197,7 +221,7 @@ def test_bad_input_of_evaluate(tmp_path, capsys, trained, prepared, bags, make_e
     assert "was altered" in fails(capsys, "evaluate", trained, bags[2])
     weights.write_bytes(good)
     assert main(["prepare", bags[0], "-o", str(tmp_path / "unscaled")]) == 0
-    assert "prepare it alike" in fails(capsys, "evaluate", trained, tmp_path / "unscaled")
+    assert "prepare it with the same robot, unit and scale" in fails(capsys, "evaluate", trained, tmp_path / "unscaled")
 
 
 def test_info_of_everything(capsys, trained, prepared, bags):

@@ -17,6 +17,10 @@ class Outer:
     inner: Inner = field(default_factory=Inner)
 
 
+def test_what_yaml_takes_for_text_is_a_number():
+    assert from_mapping(Outer, {"inner": {"rate": "1e-2"}}) == Outer(3, Inner(0.01))
+
+
 def test_absent_fields_keep_their_default_and_whole_numbers_pass_for_floats():
     assert from_mapping(Outer, {"inner": {"rate": 2}}) == Outer(3, Inner(2.0))
 
@@ -26,8 +30,10 @@ def test_absent_fields_keep_their_default_and_whole_numbers_pass_for_floats():
     [
         ({"speed": 1}, r"unknown field speed: known are count, inner"),
         ({"inner": {"speed": 1}}, r"unknown field inner\.speed"),
-        ({"count": 1.5}, r"count is 1\.5: use a value of type int"),
+        ({"count": 1.5}, r"count is 1\.5: use a whole number"),
         ({"count": True}, r"count is True"),
+        ({"inner": {"rate": float("inf")}}, r"inner\.rate is inf: use a finite number"),
+        ({"inner": {"rate": "fast"}}, r"inner\.rate is 'fast': use a finite number"),
         ({"inner": 4}, r"inner must be a mapping"),
         ([1], r"must be a mapping"),
     ],

@@ -301,7 +301,7 @@ def test_single_nan_is_dropped_and_two_make_a_gap(tmp_path):
     assert (r.nan, r.gaps, [len(e) for e in r.episodes]) == (3, 1, [249, 248])
     assert all(np.isfinite(e.tau).all() and np.isfinite(e.q).all() for e in r.episodes)
     assert_accounted(r)
-    assert "3 samples with a missing or non-finite value" in r.lines()[1]
+    assert "3 samples with a missing, non-finite or absurd value" in r.lines()[1]
 
 
 def test_many_nan_do_not_change_the_rate(tmp_path):
@@ -458,7 +458,28 @@ def test_field_missing(tmp_path, column):
     getattr(nan, column)[:, 1] = np.nan
     assert f"no {column} on b:" in error(recorded, tmp_path / "nan", nan)
     getattr(nan, column)[:100, 1] = 0.5
-    assert f"most of {column} is NaN or infinite on b (67%)" in error(recorded, tmp_path / "most", nan)
+    assert f"most of {column} is NaN, infinite or absurd on b (67%)" in error(recorded, tmp_path / "most", nan)
+
+
+def test_absurd_values_are_left_out_and_counted(tmp_path):
+    x = table()
+    x.position[150, 1] = 6e206
+    x.effort[151, 0] = -2e9
+    recording = recorded(tmp_path / "bag", x)
+    assert recording.nan == 2 and max(np.abs(e.tau).max() for e in recording.episodes) < 1e6
+
+
+def test_two_robots_that_share_a_joint(tmp_path):
+    one, other = table(), table()
+    write_joint_states(tmp_path / "bag", {"/joint_states": one})
+    states = read_joint_states(tmp_path / "bag")
+    mixed = replace(
+        states,
+        tables=(*states.tables, replace(other, names=("a", "x", "y"))),
+        which=np.repeat([0, 1], len(one)),
+    )
+    text = error(recording_from, mixed, ("a", "b", "c"), (1, 1, 1))
+    assert "joint 'a' comes in messages of [a, b, c] and of [a, x, y]" in text and "separate topics" in text
 
 
 def test_no_sample_is_whole(tmp_path):

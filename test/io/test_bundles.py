@@ -7,6 +7,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from vastares_ros.core.errors import BundleError, OutputError
+from vastares_ros.io import bundles
 from vastares_ros.io.bundles import load_bundle, save_bundle
 from vastares_ros.io.folders import sha256
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
@@ -69,7 +70,7 @@ def test_an_altered_or_missing_file_is_named(folder, name):
         load_bundle(folder)
 
 
-def change(folder, place, value):
+def change(folder, place, value, sign=True):
     index = yaml.safe_load((folder / "bundle.yaml").read_text())
     *parents, last = place.split(".")
     part = index
@@ -79,7 +80,24 @@ def change(folder, place, value):
         del part[last]
     else:
         part[last] = value
+    if sign and "sha256" in index:
+        index["sha256"]["bundle.yaml"] = bundles._digest(index)
     (folder / "bundle.yaml").write_text(yaml.safe_dump(index))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [("joints", ["elbow", "shoulder"]), ("filter.cutoff_hz", 20.0), ("effort.scale", [1.0, -1.0])]
+)
+def test_an_edited_bundle_is_refused(folder, place, value):
+    change(folder, place, value, sign=False)
+    with pytest.raises(BundleError, match=r"bundle\.yaml was altered"):
+        load_bundle(folder)
+
+
+def test_the_layout_of_the_file_does_not_count(folder):
+    index = yaml.safe_load((folder / "bundle.yaml").read_text())
+    (folder / "bundle.yaml").write_text("# a comment\n" + yaml.safe_dump(index, sort_keys=True))
+    load_bundle(folder)
 
 
 @pytest.mark.parametrize(

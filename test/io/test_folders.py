@@ -1,7 +1,7 @@
 import pytest
 
 from vastares_ros.core.errors import OutputError
-from vastares_ros.io.folders import check_file, written_folder
+from vastares_ros.io.folders import check_file, check_output, written_folder
 
 
 def write(path, force=False, text="new"):
@@ -33,6 +33,17 @@ def test_a_failure_leaves_what_was_there(tmp_path):
         raise KeyError
     assert (tmp_path / "a" / "marker").read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_place_that_cannot_be_written_is_named_at_once(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file is no folder"):
+        check_output(tmp_path / "file" / "x" / "y", "marker", force=False)
+    with pytest.raises(OutputError, match="file is no folder"):
+        check_file(tmp_path / "file" / "x", force=False)
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # the tests may run as root, who may write anywhere
+    with pytest.raises(OutputError, match="may not be written to"):
+        check_output(tmp_path / "x", "marker", force=False)
 
 
 def test_a_file_is_replaced_only_by_force(tmp_path):

@@ -167,7 +167,7 @@ def test_it_says_in_one_line_what_it_loaded(ros, bundle_path):
         ([], "parameter bundle is not set: add --ros-args -p bundle:=FOLDER"),
         (["-p", "bundle:=nowhere"], "nowhere does not exist: train one with"),
         (["-p", "bundle:=3"], "'bundle' to '3' of type 'INTEGER', expecting type 'STRING'"),
-        (["-p", "bundle:={bundle}", "-p", "device:=abacus"], "device 'abacus' cannot be used here"),
+        (["-p", "bundle:={bundle}", "-p", "device:=abacus"], "device 'abacus' is unknown"),
         (["-p", "bundle:={bundle}", "-p", "reliability:=some"], "reliability is 'some': use reliable or best_effort"),
         (["-p"], "use --ros-args -p NAME:=VALUE"),
         (["--", "out/bundle"], "argument 'out/bundle' is unknown: use --ros-args -p NAME:=VALUE"),

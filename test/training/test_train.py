@@ -85,6 +85,11 @@ def test_validation_keeps_the_best_epoch_and_stops_early(dataset):
     assert float(loss) <= min(p.validation for p in seen) + 1e-6, "the best joints together are no worse than any epoch"
 
 
+def test_a_run_that_diverges_says_so(dataset):
+    with pytest.raises(ConfigError, match=r"diverged in epoch 1 .*: lower learning_rate"):
+        train(dataset.episodes[:1], (), RATE, replace(SMALL, learning_rate=1e30), CPU)
+
+
 def test_windows_span_no_two_episodes_and_end_with_their_target(dataset):
     data = Windows(dataset.episodes, RATE, SMALL)
     assert len(data) == sum(len(e) - 7 for e in dataset.episodes)
@@ -105,7 +110,7 @@ def test_a_dataset_too_short_for_a_window(make_episode):
 def test_devices():
     assert device_for("cpu") == CPU
     assert device_for("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(DeviceError, match="'abacus' cannot be used"):
+    with pytest.raises(DeviceError, match="'abacus' is unknown"):
         device_for("abacus")
     if not torch.cuda.is_available():
         with pytest.raises(DeviceError, match="'cuda' cannot be used here"):
@@ -129,6 +134,7 @@ def test_a_pass_draws_no_more_windows_than_told(dataset):
         {"plateau_factor": 1.0},
         {"weight_decay": -1.0},
         {"seed": -1},
+        {"seed": 2**32},
     ],
 )
 def test_a_wrong_field_is_named(values):

@@ -7,6 +7,7 @@ bundle's low-pass first. Give recordings that were not trained on: others are ma
 from __future__ import annotations
 
 import argparse
+import importlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rich.progress import track
 
 from vastares_ros.cli.arguments import add_force, add_topic, console, messages, scores_table, write_json
 from vastares_ros.core.errors import DatasetError
+from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode
 from vastares_ros.core.sampling import same_rate
 from vastares_ros.io.bags import read_recording
@@ -39,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do it."""
     page = args.report / "report.html" if args.report else None
+    if page:
+        importlib.import_module("matplotlib")  # what is absent is told now
     for file in (args.json, page):
         if file:
             check_file(file, args.force)
@@ -77,7 +81,10 @@ def _episodes(source: Path, bundle: Bundle, topic: str | None) -> tuple[Episode,
     if is_dataset(source):
         dataset = load_dataset(source)
         if dataset.effort != bundle.effort:
-            raise DatasetError(f"{source} has effort {dataset.effort}, the bundle {bundle.effort}: prepare it alike")
+            raise DatasetError(
+                f"{source} has torque in {dataset.effort.unit} with effort scale {_scales(dataset.effort)}, the bundle "
+                f"in {bundle.effort.unit} with {_scales(bundle.effort)}: prepare it with the same robot, unit and scale"
+            )
         if absent := [joint for joint in bundle.joints if joint not in dataset.joints]:
             raise DatasetError(f"{source} has no joint {absent[0]!r}: it has {', '.join(dataset.joints)}")
         order = [dataset.joints.index(joint) for joint in bundle.joints]
@@ -97,3 +104,7 @@ def _episodes(source: Path, bundle: Bundle, topic: str | None) -> tuple[Episode,
             f"make a dataset of it with `vastares prepare --rate {bundle.rate:g}` and evaluate on that"
         )
     return episodes
+
+
+def _scales(effort: Effort) -> str:
+    return ", ".join(f"{s:g}" for s in dict.fromkeys(effort.scale))

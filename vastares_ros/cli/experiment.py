@@ -147,4 +147,4 @@ def _need_ray() -> None:
     try:
         import ray  # noqa: F401
     except ImportError as error:
-        raise VastaresError("--ray needs Ray: pip install 'vastares_ros[ray]'") from error
+        raise VastaresError("--ray needs Ray: pip install ray") from error

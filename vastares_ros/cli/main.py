@@ -31,10 +31,13 @@ VERBS = {
 }
 NODES = ("estimator", "training")
 
-_ROS = "this verb needs ROS 2: source your ROS installation, or pip install 'vastares_ros[ros]'"
+_ROS = (
+    "this verb needs ROS 2: source your ROS installation, or pip install 'ros-jazzy-rclpy[fastrtps]' "
+    "ros-common-interfaces"
+)
 _INSTALL = dict.fromkeys(("rclpy", "sensor_msgs", "geometry_msgs", "std_msgs", "std_srvs"), _ROS) | {
-    "pinocchio": "this verb needs pinocchio: pip install 'vastares_ros[physics]'",
-    "matplotlib": "this verb needs matplotlib: pip install 'vastares_ros[report]'",
+    "pinocchio": "this verb needs pinocchio: pip install pin",
+    "matplotlib": "this verb needs matplotlib: pip install matplotlib",
 }
 
 
@@ -70,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         message = f"{_INSTALL[package]} ({str(error).splitlines()[0]})"
     except OSError as error:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        message = f"{what}: check the path, who may use it, and the free space"
     print(f"vastares {verb}: error: {message}", file=sys.stderr)
     return 2
 

@@ -28,6 +28,7 @@ from vastares_ros.io.folders import check_output
 from vastares_ros.io.robots import load_robot, robot_names
 
 BAG = "bag"
+SLOWEST, FASTEST = 1.0, 10_000.0  # sample rates that make sense [Hz]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FACTOR",
         help="published effort times this is the torque; one factor, or one a joint (default: the robot's, or 1)",
     )
-    parser.add_argument("--effort-unit", choices=UNITS, help="unit of the scaled effort (default: the robot's, or N·m)")
+    parser.add_argument(
+        "--effort-unit", choices=UNITS, type=_unit, help="unit of the scaled effort (default: the robot's, or N·m)"
+    )
     parser.add_argument(
         "--rate",
         type=float,
@@ -86,11 +89,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _unit(text: str) -> str:
+    return {"Nm": "N·m", "N.m": "N·m"}.get(text, text)  # few keyboards have the dot
+
+
 def run(args: argparse.Namespace) -> int:
     """Do it."""
     check_output(args.output, INDEX, args.force)
-    if args.rate is not None and not args.rate > 0:
-        raise ConfigError(f"--rate is {args.rate:g}: use a rate above 0 Hz")
+    if args.rate is not None and not SLOWEST <= args.rate <= FASTEST:
+        raise ConfigError(f"--rate is {args.rate:g}: use {SLOWEST:g} to {FASTEST:g} Hz")
     for option, kind in (("topic", BAG), ("columns", "csv"), ("torque", "rtde")):
         if getattr(args, option) is not None and args.format != kind:
             raise ConfigError(f"--{option} is for --format {kind}, not for {args.format}: leave it out")

@@ -23,7 +23,7 @@ from vastares_ros.io.robots import load_robot
 
 TRUTH_TOPIC = "/true_external_torque"
 MARKER = "simulation.yaml"
-SHORTEST = 10.0  # [s]: less holds no push
+SHORTEST, LONGEST = 10.0, 86_400.0  # [s]: less holds no push, more is too much for memory
 
 _EPOCH = 1_700_000_000  # stamp of the first sample [s]
 _JITTER = 0.02  # of the stamps, standard deviation [of the sample period]
@@ -82,8 +82,8 @@ def simulate(
     """
     if episodes < 0 or seed < 0:
         raise ConfigError(f"--episodes {episodes}, --seed {seed}: use 0 or more")
-    if not all(SHORTEST <= length < float("inf") for length in (seconds, push_seconds)):
-        raise ConfigError(f"--seconds {seconds:g}, --push-seconds {push_seconds:g}: use {SHORTEST:g} or more")
+    if not all(SHORTEST <= length <= LONGEST for length in (seconds, push_seconds)):
+        raise ConfigError(f"--seconds {seconds:g}, --push-seconds {push_seconds:g}: use {SHORTEST:g} to {LONGEST:g}")
     description = load_robot(robot)
     arm = SimulatedArm(description)
     facts = {"robot": description.name, "episodes": episodes, "seconds": seconds}

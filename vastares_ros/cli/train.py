@@ -1,4 +1,4 @@
-"""Train one VA-STA-ResLSTM per joint on a dataset and write a bundle that the estimator node runs.
+"""Train a method, by default one VA-STA-ResLSTM per joint, on a dataset and write a bundle for the estimator node.
 
 Recordings named by --test are kept out of everything and judged at the end; those named by --validation choose the best
 epoch. Without either, all recordings are trained on and nothing honest can be said of unseen motion. --split takes a
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vastares_ros.cli.arguments import add_force, console, messages, scores_table
 from vastares_ros.core.config import from_mapping
-from vastares_ros.core.errors import ConfigError
+from vastares_ros.core.errors import ConfigError, OutputError
 from vastares_ros.io.bundles import INDEX, save_bundle
 from vastares_ros.io.datasets import load_dataset
 from vastares_ros.io.folders import check_output
@@ -66,10 +66,16 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(1)  # threads gain nothing on layers this small, and wait for one another on a busy machine
     dataset = load_dataset(args.dataset)
     checkpoint = args.output.with_name(args.output.name + ".checkpoint")
+    if checkpoint.exists() and not args.resume:
+        if not args.force:
+            raise OutputError(
+                f"{checkpoint} is of a stopped run: go on with it by --resume, or drop it by --force"
+            )
+        checkpoint.unlink()
+    elif args.resume and not checkpoint.exists():
+        messages.print(f"nothing to resume: there is no {checkpoint}, so training starts at the first epoch")
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    if not args.resume:
-        checkpoint.unlink(missing_ok=True)
-    with _reporter(config, args.json_progress) as report:
+    with _reporter(config, args.json_progress) as report, _stoppable(checkpoint):
         bundle = fit(dataset, config, device, args.test, args.validation, report, checkpoint, args.split)
     save_bundle(args.output, bundle, args.force)
     checkpoint.unlink(missing_ok=True)
@@ -110,6 +116,17 @@ def read_config(path: Path | None, given: Mapping[str, Any]) -> TrainConfig:
 
 
 @contextmanager
+def _stoppable(checkpoint: Path) -> Iterator[None]:
+    """Ctrl-C tells how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            messages.print(f"stopped; what was learned is in {checkpoint}: the same command with --resume goes on")
+        raise
+
+
+@contextmanager
 def _reporter(config: TrainConfig, as_json: bool) -> Iterator[Callable[[Epoch], None]]:
     if as_json:
         yield lambda epoch: print(json.dumps(asdict(epoch)), flush=True)
@@ -119,14 +136,19 @@ def _reporter(config: TrainConfig, as_json: bool) -> Iterator[Callable[[Epoch], 
         BarColumn(),
         TextColumn("epoch {task.completed}/{task.total} {task.fields[now]}"),
     )
-    with Progress(*columns, TimeRemainingColumn(), console=messages, disable=not messages.is_terminal) as bar:
-        task = bar.add_task("training", total=config.epochs, now="")
+    bar = Progress(*columns, TimeRemainingColumn(), console=messages, disable=not messages.is_terminal)
+    task = bar.add_task("training", total=config.epochs, now="")
+    with ExitStack() as shown:
+        shown.enter_context(messages.status("training: first epoch"))  # nothing is left of it after an error
 
         def show(epoch: Epoch) -> None:
             validation = "" if epoch.validation is None else f" validation {epoch.validation:.4f}"
             now = (
                 f"loss {epoch.loss:.4f}{validation} rate {epoch.learning_rate:.1e} {epoch.windows_per_s:,.0f} windows/s"
             )
+            if epoch.epoch and not bar.live.is_started:
+                shown.close()
+                shown.enter_context(bar)
             bar.update(task, total=epoch.epochs, completed=epoch.epoch, now=now)
             if bar.disable:  # a log file: lines instead of a bar
                 messages.print(f"epoch {epoch.epoch}/{epoch.epochs} {now}")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from .errors import ConfigError
 
 C = TypeVar("C")
+TYPES = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text"}
 
 
 def from_mapping(cls: type[C], values: object, where: str = "") -> C:
@@ -35,12 +38,20 @@ def from_mapping(cls: type[C], values: object, where: str = "") -> C:
         wanted = types[name]
         if is_dataclass(wanted):
             value = from_mapping(typing.cast(type, wanted), value, place)
-        elif wanted is float and type(value) is int:
-            value = float(value)
-        elif wanted is not Any and type(value) is not wanted:
-            raise ConfigError(f"{place} is {value!r}: use a value of type {wanted.__name__}")
+        elif wanted is not Any:
+            value = _scalar(wanted, value, place)
         arguments[name] = value
     return cls(**arguments)
+
+
+def _scalar(wanted: type, value: object, place: str) -> object:
+    """A value of the wanted type; whole numbers pass for floats, and so does 1e-3, which YAML takes for text."""
+    if wanted is float and type(value) in (int, str):
+        with suppress(ValueError):
+            value = float(value)  # type: ignore[arg-type]
+    if type(value) is not wanted or (wanted is float and not math.isfinite(value)):  # type: ignore[arg-type]
+        raise ConfigError(f"{place} is {value!r}: use {TYPES[wanted]}")
+    return value
 
 
 def check_ranges(where: str, config: object, **limits: tuple[float, float]) -> None:

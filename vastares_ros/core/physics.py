@@ -20,7 +20,7 @@ def _pinocchio() -> Any:
     try:
         import pinocchio
     except ImportError as error:
-        raise RobotError("rigid-body physics needs pinocchio: pip install 'vastares_ros[physics]'") from error
+        raise RobotError("rigid-body physics needs pinocchio: pip install pin") from error
     return pinocchio
 
 

@@ -101,6 +101,8 @@ def choose_driver(
     joints = tuple(joints) or (base.joints if base else tuple(published))
     if not joints:
         raise RobotError("no message has named a joint: a driver that fills `name` is needed")
+    if twice := [j for j in joints if joints.count(j) > 1]:
+        raise ConfigError(f"joint {twice[0]!r} is asked for twice: name every joint once")
     effort = base.effort if base else Effort("N·m", (1.0,) * len(joints))
     factors = tuple(scale) * (len(joints) if len(scale) == 1 else 1) or effort.scale
     if len(factors) != len(joints):

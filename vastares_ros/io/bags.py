@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate
 
 DEFAULT_TOPIC = "/joint_states"
 JOINT_STATE = "sensor_msgs/msg/JointState"  # rosbags calls the ROS 1 type so too
+ABSURD = 1e6  # no joint is there, that fast or that strong: a damaged file or a broken driver
 STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
 
 _REPAIR = {".bag": "rosbag reindex", ".mcap": "mcap recover", ".db3": "sqlite3's .recover"}
@@ -107,7 +108,7 @@ class Recording:
         messages: on the topic.
         foreign: messages that hold none of the joints.
         incomplete: partial messages that did not complete a sample.
-        nan: samples dropped because a value was missing or not finite.
+        nan: samples dropped because a value was missing, not finite, or above `ABSURD`.
         repeats: samples dropped because they repeat the stamp before.
         short: samples dropped because their piece is too short.
         jumps: backward jumps of the clock.
@@ -146,7 +147,7 @@ class Recording:
         dropped = {
             "messages of other joints": self.foreign,
             "partial messages merged into the next sample": self.incomplete,
-            "samples with a missing or non-finite value": self.nan,
+            "samples with a missing, non-finite or absurd value": self.nan,
             "samples that repeat a stamp": self.repeats,
             f"samples in pieces shorter than {MIN_PIECE:g} s": self.short,
         }
@@ -268,6 +269,7 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
             f"{where}: no joint {', '.join(map(repr, absent))}; published are {', '.join(published)}: "
             "choose with --joints"
         )
+    _refuse_shared_joints(where, joints, states)
     try:
         index, q, qd, tau = _assemble(states, joints, scale)
     except VastaresError as error:
@@ -359,6 +361,8 @@ def _reader(path: Path) -> tuple[Reader, tuple[str, ...]]:
     """
     if not path.exists():
         raise BagError(f"{path} does not exist: give a .bag, .db3 or .mcap file, or a rosbag2 folder")
+    if any((path / index).is_file() for index in ("dataset.yaml", "bundle.yaml")):
+        raise BagError(f"{path} is a dataset or a bundle: give the bag, a .bag, .db3 or .mcap file or a rosbag2 folder")
     files = _bag_files(path)
     for file in files:
         if file.suffix not in _REPAIR:
@@ -579,7 +583,7 @@ def _assemble(
 
 def _finite(where: str, joints: Sequence[str], values: Sequence[Array]) -> NDArray[np.bool_]:
     """Which samples are whole, shape (N,), of q, qd and tau, each (N, J); an error where most of a joint is not."""
-    finite = np.isfinite(values)  # (3, N, J)
+    finite = np.abs(values) < ABSURD  # (3, N, J); False for NaN, too
     for name, per_joint in zip(_FIELDS, finite.mean(axis=1), strict=True):
         if none := [joint for joint, share in zip(joints, per_joint, strict=True) if not share]:
             raise BagError(
@@ -588,7 +592,7 @@ def _finite(where: str, joints: Sequence[str], values: Sequence[Array]) -> NDArr
             )
         if bad := [f"{joint} ({1 - share:.0%})" for joint, share in zip(joints, per_joint, strict=True) if share < 0.5]:
             raise BagError(
-                f"{where}: most of {name} is NaN or infinite on {', '.join(bad)}: mend the driver, or "
+                f"{where}: most of {name} is NaN, infinite or absurd on {', '.join(bad)}: mend the driver, or "
                 "choose other joints with --joints"
             )
     if not np.any(values[2]):
@@ -597,6 +601,17 @@ def _finite(where: str, joints: Sequence[str], values: Sequence[Array]) -> NDArr
             "publishes joint torque or motor current"
         )
     return np.asarray(finite.all(axis=(0, 2)))
+
+
+def _refuse_shared_joints(where: str, joints: Sequence[str], states: JointStates) -> None:
+    """Raise where messages of different joints share one: its values would come from both publishers by turns."""
+    parts = {frozenset(t.names) & frozenset(joints): t.names for t in states.tables}
+    for one, other in combinations(parts, 2):
+        if shared := one & other:
+            raise BagError(
+                f"{where}: joint {sorted(shared)[0]!r} comes in messages of [{', '.join(parts[one])}] and of "
+                f"[{', '.join(parts[other])}], as if two robots share the topic: record them on separate topics"
+            )
 
 
 def _refuse_two_publishers(where: str, t: Array, q: Array) -> None:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -50,7 +52,7 @@ def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
         shape = (1, bundle.model.config.window, bundle.model.features.mean.numel())
         window = bundle.model.features.inverse(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
         save_file({"input": window, "output": _run(bundle.model, window)}, folder / GOLDEN)
-        index = {
+        index: dict[str, Any] = {
             "schema": SCHEMA,
             "package_version": __version__,
             "robot": bundle.robot,
@@ -72,8 +74,9 @@ def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
             "training": dict(bundle.training),
             "metrics": dict(bundle.metrics),
             "dataset_sha256": bundle.dataset_sha256,
-            "sha256": {name: sha256(folder / name) for name in (WEIGHTS, RIDGE, GOLDEN)},
         }
+        hashes = {name: sha256(folder / name) for name in (WEIGHTS, RIDGE, GOLDEN)}
+        index["sha256"] = hashes | {INDEX: _digest(index)}
         text = yaml.safe_dump(index, sort_keys=False, allow_unicode=True, width=120)
         (folder / INDEX).write_text(text, encoding="utf-8")
 
@@ -108,7 +111,15 @@ def read_index(path: Path) -> dict[str, Any]:
             raise BundleError(f"{path / name} is missing: copy the whole bundle folder")
         if sha256(path / name) != hashes.get(name):
             raise BundleError(f"{path / name} was altered (its SHA-256 is not that of {INDEX}): copy the bundle anew")
+    if _digest(index) != hashes.get(INDEX):
+        raise BundleError(f"{path / INDEX} was altered after training: copy the bundle anew, or train another")
     return dict(index)
+
+
+def _digest(index: Mapping[str, Any]) -> str:
+    """SHA-256 of all fields of `bundle.yaml` but the hashes themselves, whatever the layout of the file."""
+    fields = {name: value for name, value in index.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def load_bundle(path: Path) -> Bundle:

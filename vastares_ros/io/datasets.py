@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -113,7 +113,7 @@ def _write_into(folder: Path, dataset: Dataset) -> Dataset:
         "sha256": total,
     }
     partial = folder / (INDEX + ".partial")
-    partial.write_text(yaml.safe_dump(index, sort_keys=False, allow_unicode=True))
+    partial.write_text(yaml.safe_dump(index, sort_keys=False, allow_unicode=True), encoding="utf-8")
     partial.replace(folder / INDEX)
     return replace(dataset, sha256=total)
 
@@ -145,7 +145,9 @@ def load_dataset(path: Path) -> Dataset:
     if not is_dataset(path):
         raise DatasetError(f"{path} is not a dataset (no {INDEX} in it): make one with `vastares prepare`")
     try:
-        index = yaml.safe_load((path / INDEX).read_text())
+        index = yaml.safe_load((path / INDEX).read_text(encoding="utf-8"))
+        if not isinstance(index, Mapping):
+            raise DatasetError(f"{path / INDEX} holds no fields: prepare it anew")
         if index["schema"] != SCHEMA:
             raise DatasetError(
                 f"{path / INDEX}: schema is {index['schema']}, this version reads {SCHEMA}: prepare it anew"
@@ -196,8 +198,7 @@ class Recorder:
         """
         self._folder, self._dataset, self.name = folder, dataset, name
         self.samples = 0
-        if folder.exists() and not is_dataset(folder) and any(_foreign(folder)):
-            raise DatasetError(f"{folder} holds other files and no {INDEX}: choose another folder for the dataset")
+        check_recordable(folder)
         if is_dataset(folder):
             _check_same(folder, load_dataset(folder), dataset, name)
         folder.mkdir(parents=True, exist_ok=True)
@@ -266,8 +267,16 @@ def recover(folder: Path) -> tuple[Episode, ...]:
     return tuple(episodes)
 
 
-def _foreign(folder: Path) -> Iterable[Path]:
-    return (p for p in folder.iterdir() if not p.name.endswith((_RECORDING, _KEPT)))
+def check_recordable(folder: Path) -> None:
+    """Refuse a folder that holds something else than recordings.
+
+    Raises:
+        DatasetError: it does.
+    """
+    if is_dataset(folder) or not folder.is_dir():
+        return
+    if not all(p.name.endswith((_RECORDING, _KEPT)) for p in folder.iterdir()):
+        raise DatasetError(f"{folder} holds other files and no {INDEX}: choose another folder for the dataset")
 
 
 def _check_same(folder: Path, old: Dataset, new: Dataset, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ def check_output(path: Path, marker: str, force: bool) -> None:
     Raises:
         OutputError: writing to `path` would overwrite something.
     """
+    _check_parent(path)
     if not path.exists():
         return
     if not force:
@@ -33,8 +35,18 @@ def check_file(path: Path, force: bool) -> None:
     Raises:
         OutputError: writing to `path` would overwrite something.
     """
+    _check_parent(path)
     if path.is_dir() or (path.exists() and not force):
         raise OutputError(f"{path} exists: choose another name, or pass --force to replace it")
+
+
+def _check_parent(path: Path) -> None:
+    """Say now, not after minutes of work, that a path cannot be written."""
+    parent = next(p for p in path.absolute().parents if p.exists())
+    if not parent.is_dir():
+        raise OutputError(f"{path} cannot be written, since {parent} is no folder: choose another name")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path} cannot be written, since {parent} may not be written to: choose another folder")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.duration import Duration
+from rclpy.exceptions import InvalidTopicNameException
 from rich.progress import Progress
 from sensor_msgs.msg import JointState
 
@@ -65,7 +66,11 @@ def run(args: argparse.Namespace) -> int:
     """Do it."""
     score = read_score(args.bag, args.topic or DEFAULT_TOPIC, args.rate)
     with ros_node("play") as node:
-        publisher = node.create_publisher(JointState, args.to or args.topic or DEFAULT_TOPIC, reliable(DEPTH))
+        topic = args.to or args.topic or DEFAULT_TOPIC
+        try:
+            publisher = node.create_publisher(JointState, topic, reliable(DEPTH))
+        except InvalidTopicNameException as error:
+            raise ConfigError(f"{topic!r} is no topic name: use letters, digits, _ and /, as /joint_states") from error
         patience = time.monotonic() + args.wait
         while not publisher.get_subscription_count() and time.monotonic() < patience:
             time.sleep(0.02)
@@ -91,7 +96,7 @@ def read_score(bag: Path, topic: str, rate: float) -> Score:
         ConfigError: the rate is not above 0.
         BagError: the bag cannot be read.
     """
-    if not rate > 0:
+    if not 0 < rate < float("inf"):
         raise ConfigError(f"--rate is {rate:g}: use a number above 0, 1 for the recorded pace")
     states = read_joint_states(bag, topic)
     messages = list(iter_messages(states))

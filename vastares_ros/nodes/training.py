@@ -31,7 +31,7 @@ from vastares_ros.core.joints import JointAssembler
 from vastares_ros.core.robot import Effort, choose_driver
 from vastares_ros.core.samples import seconds
 from vastares_ros.io.bundles import read_index
-from vastares_ros.io.datasets import Dataset, Recorder, is_dataset, recover
+from vastares_ros.io.datasets import Dataset, Recorder, check_recordable, is_dataset, recover
 from vastares_ros.io.robots import load_robot
 from vastares_ros.nodes.messages import from_joint_state
 from vastares_ros.nodes.process import STEADY, VASTARES, declare, end, reliable, run, spawn
@@ -83,6 +83,7 @@ class TrainingNode(Node):
         self._assembler = JointAssembler((), ())
         self._training: Training | None = None
         self._folder = Path(folder).expanduser()
+        check_recordable(self._folder)
         self._lock = _lock(self._folder)
         self._recover()
 
@@ -285,7 +286,7 @@ class Training:
         self.last_line = ""
         self._rest = ""
         self._log = tempfile.NamedTemporaryFile("r", prefix="vastares_train_", encoding="utf-8")  # noqa: SIM115
-        command = [*NICE, *VASTARES, "train", str(dataset), "-o", str(bundle), "--json-progress", *options]
+        command = [*NICE, *VASTARES, "train", str(dataset), "-o", str(bundle), "--json-progress", "--force", *options]
         with open(self._log.name, "w", encoding="utf-8") as log:
             self._child = spawn(command, stdout=log, stderr=log)
 

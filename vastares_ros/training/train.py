@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vastares_ros.core.errors import ConfigError, DatasetError, DeviceError
+from vastares_ros.core.errors import ConfigError, DatasetError, DeviceError, OutputError
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.signals import FilterConfig, SignalChain
 from vastares_ros.models.methods import Fitted, method, network_config
@@ -65,6 +67,8 @@ class TrainConfig:
         ):
             if getattr(self, name) < low:
                 raise ConfigError(f"{name} is {getattr(self, name)}: use {low} or more")
+        if self.seed >= 2**32:
+            raise ConfigError(f"seed is {self.seed}: use less than 2^32")
         if not self.learning_rate > 0:
             raise ConfigError(f"learning_rate is {self.learning_rate}: use a number above 0")
         if not 0 < self.plateau_factor < 1:
@@ -93,6 +97,8 @@ def device_for(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise DeviceError(f"device {name!r} is unknown: use auto, cpu, cuda or cuda:N")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -227,6 +233,8 @@ def train(
             optimiser.step()
             total += loss.detach()
         train_loss = float(total) / len(batches) / model.joints
+        if not math.isfinite(train_loss):
+            raise ConfigError(f"training diverged in epoch {epoch + 1} (loss {train_loss}): lower learning_rate")
         plateau.step(train_loss)
         validation_loss = None
         if held_out is not None:
@@ -281,8 +289,11 @@ def _save(
         "best": {"loss": best.loss, "epoch": best.epoch, "state": best.state},
     }
     partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    try:
+        torch.save(state, partial)
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:  # torch's own writer raises RuntimeError
+        raise OutputError(f"{path} cannot be written: free some space there, then --resume") from error
 
 
 def _restore(path: Path | None, run: dict[str, Any], model: Model, optimiser: Any, plateau: Any, best: Best) -> int:
