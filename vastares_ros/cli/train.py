@@ -68,9 +68,7 @@ def run(args: argparse.Namespace) -> int:
     checkpoint = args.output.with_name(args.output.name + ".checkpoint")
     if checkpoint.exists() and not args.resume:
         if not args.force:
-            raise OutputError(
-                f"{checkpoint} is of a stopped run: go on with it by --resume, or drop it by --force"
-            )
+            raise OutputError(f"{checkpoint} is of a stopped run: go on with it by --resume, or drop it by --force")
         checkpoint.unlink()
     elif args.resume and not checkpoint.exists():
         messages.print(f"nothing to resume: there is no {checkpoint}, so training starts at the first epoch")
