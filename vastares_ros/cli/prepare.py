@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     dataset = write_dataset(args.output, dataset, args.force)
     samples = sum(len(e) for e in dataset.episodes)
     console.print(
-        f"{args.output}: {len(dataset.episodes)} episodes, {samples} samples of {len(dataset.joints)} joints at "
+        f"{args.output}: {len(dataset.episodes)} episode{'s' * (len(dataset.episodes) != 1)}, {samples} samples of {len(dataset.joints)} joints at "
         f"{dataset.rate:g} Hz, torque in {dataset.effort.unit}"
     )
     return 0
