@@ -105,9 +105,9 @@ def run(args: argparse.Namespace) -> int:
     driver, recordings = (_read_bags if args.format == BAG else _read_archives)(args, robot)
     dataset = _dataset(args, robot.name if robot else "unknown", driver, recordings)
     dataset = write_dataset(args.output, dataset, args.force)
-    samples = sum(len(e) for e in dataset.episodes)
+    samples, count = sum(len(e) for e in dataset.episodes), len(dataset.episodes)
     console.print(
-        f"{args.output}: {len(dataset.episodes)} episode{'s' * (len(dataset.episodes) != 1)}, {samples} samples of {len(dataset.joints)} joints at "
+        f"{args.output}: {count} episode{'s' * (count != 1)}, {samples} samples of {len(dataset.joints)} joints at "
         f"{dataset.rate:g} Hz, torque in {dataset.effort.unit}"
     )
     return 0
