@@ -15,6 +15,7 @@ import yaml
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from vastares_ros.cli.arguments import add_force
 from vastares_ros.core.errors import ConfigError
 from vastares_ros.core.simulation import SimulatedArm, SimulatedRecording
 from vastares_ros.io.bags import DEFAULT_TOPIC, Table, write_joint_states
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--push-seconds", type=float, default=40.0, metavar="S", help="length of the bag of pushes (40)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of motion, pushes and noise (0)")
-    parser.add_argument("--force", action="store_true", help="replace FOLDER if it is of an earlier simulation")
+    add_force(parser)
 
 
 def run(args: argparse.Namespace) -> int:

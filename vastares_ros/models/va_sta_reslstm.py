@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from vastares_ros.core.config import check_ranges
 from vastares_ros.core.errors import ConfigError
 
 from .stacked import StackedBatchNorm, StackedLinear, StackedLSTM, StackedMLP
@@ -80,9 +81,7 @@ class NetworkConfig:
     rescale: bool = True
 
     def __post_init__(self) -> None:
-        for name, low, high in (("window", 2, 1024), ("hidden", 2, 1024), ("hidden_layers", 0, 10)):
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(f"network.{name} is {getattr(self, name)}: use {low} to {high}")
+        check_ranges("network", self, window=(2, 1024), hidden=(2, 1024), hidden_layers=(0, 10))
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"network.{name} is {getattr(self, name)!r}: use one of {', '.join(allowed)}")
