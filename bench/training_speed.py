@@ -1,16 +1,32 @@
-"""Training speed: all joints in one batched pass against a loop of separate torch modules, side by side in one run.
+"""Training speed: the batched pass of `vastares experiment` against a loop of separate torch modules, in one run.
 
-Both train VA-STA-ResLSTM on the same random windows, with Adam. Prints JSON.
+Both train VA-STA-ResLSTM for every joint and seed on the real iiwa recordings (VASTARES_DATA, or shared/data beside the
+checkout; where there are none, on made-up motion), with the default configuration. The loop is of torch's own layers: a
+module and an optimiser for each joint and seed, with torch's default threads. The batched passes run as an experiment
+runs them: a process a core, on a GPU one. Rounds of both alternate; their medians are printed as JSON. A window counts
+once for every network that is trained on it.
 """
 
 import argparse
 import json
+import os
+import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
-from vastares_ros.models.va_sta_reslstm import NetworkConfig, VaStaResLSTM
+from vastares_ros.core.samples import Episode
+from vastares_ros.models.model import Model
+from vastares_ros.models.va_sta_reslstm import NetworkConfig
+from vastares_ros.training.train import TrainConfig, Windows, train_seeds
+
+RATE = 200.0
 
 
 def mlp(width: int, hidden_layers: int, activation: type[nn.Module]) -> nn.Sequential:
@@ -43,45 +59,99 @@ class OneJoint(nn.Module):
         return self.head(torch.cat([va * weighted[:, -1], (1 - va) * weighted.mean(1)], dim=1))[:, 0]
 
 
-def main() -> None:
-    """Time rounds of both in turn."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--joints", type=int, default=6)
-    parser.add_argument("--steps", type=int, default=10, help="optimiser steps a round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    args = parser.parse_args()
-    device, config = torch.device(args.device), NetworkConfig()
-    torch.manual_seed(0)
-    x = torch.randn(128, config.window, 2 * args.joints, device=device)
-    tau = torch.randn(128, args.joints, device=device)
-    batched = VaStaResLSTM(args.joints, config).to(device)
-    loop = [OneJoint(args.joints, config).to(device) for _ in range(args.joints)]
-    optimisers = {id(m): torch.optim.Adam(m.parameters()) for m in (batched, *loop)}
+def recording() -> tuple[Episode, str]:
+    """Half a minute and more of a moving arm, and where it is from."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    file = Path(os.environ.get("VASTARES_DATA", beside)) / "iiwa" / "j3to7_dynamic.npz"
+    if file.is_file():
+        with np.load(file, allow_pickle=False) as data:
+            q, qd, tau = (np.asarray(data[name], dtype=np.float64) for name in ("q", "qd", "tau"))
+        where = f"iiwa, {file.name}"
+    else:
+        t = np.arange(12_000)[:, None] / RATE
+        q = np.sin(t * np.linspace(0.5, 2.0, 7))
+        qd = np.gradient(q, 1 / RATE, axis=0)
+        tau, where = 10 * np.sin(q) + qd, "made up, since the iiwa recordings are not here"
+    joints = tuple(f"joint_{i}" for i in range(1, 8))
+    return Episode("recording", joints, np.arange(len(q)) / RATE, q, qd, tau, "recording"), where
 
-    def step(model: nn.Module, target: torch.Tensor) -> None:
-        loss = (model(x) - target).square().mean()
-        optimisers[id(model)].zero_grad()
-        loss.backward()
-        optimisers[id(model)].step()
 
-    def seconds(loop_over: list[tuple[nn.Module, torch.Tensor]]) -> float:
-        began = time.perf_counter()
-        for _ in range(args.steps):
-            for model, target in loop_over:
-                step(model, target)
+def loop_speed(episode: Episode, config: TrainConfig, device: torch.device, networks: int) -> float:
+    """Network-windows a second of separate modules, one after the other."""
+    data = Windows([episode], RATE, config)
+    model = Model(len(episode.joints), config.network)
+    model.features.fit(data.x)
+    model.torque.fit(data.tau)
+    data.to(model.to(device))
+    steps = config.epoch_windows // config.batch
+    spent = 0.0
+    for number in range(networks):
+        module = OneJoint(len(episode.joints), config.network).to(device)
+        optimiser = torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        order = torch.randperm(len(data))[: (steps + 3) * config.batch].view(-1, config.batch).to(device)
+        for step, which in enumerate(order):
+            if step == 3:  # after a warm-up
+                began = time.perf_counter()
+            x, tau = data.take(which)
+            loss = (module(x) - tau[:, number % tau.shape[1]]).square().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
         if device.type == "cuda":
             torch.cuda.synchronize()
-        return time.perf_counter() - began
+        spent += time.perf_counter() - began
+    return networks * steps * config.batch / spent
 
-    ways = {"batched": [(batched, tau)], "loop": [(m, tau[:, j]) for j, m in enumerate(loop)]}
-    for way in ways.values():
-        seconds(way)  # warm up
-    best = {name: min(seconds(way) for _ in range(args.rounds)) for name, way in ways.items()}
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
-    figures = {f"{name}_windows_per_s": round(128 * args.steps / taken, 1) for name, taken in best.items()}
-    figures |= {"ratio": round(best["loop"] / best["batched"], 2), "device": where, "joints": args.joints}
-    print(json.dumps(figures))
+
+def batched_speed(episode: Episode, config: TrainConfig, device: torch.device, seeds: int) -> float:
+    """Network-windows a second of one batched pass over all joints and seeds."""
+    if device.type == "cpu":
+        torch.set_num_threads(1)  # as in an experiment
+    speeds: list[float] = []
+    two_epochs = replace(config, epochs=2)  # the first to warm up
+    train_seeds([episode], (), RATE, two_epochs, range(seeds), device, lambda p: speeds.append(p.windows_per_s))
+    return len(episode.joints) * speeds[-1]
+
+
+def main() -> None:
+    """Time rounds of both in turn."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=20, help="optimiser steps a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--window", type=int, default=NetworkConfig().window)
+    parser.add_argument("--hidden", type=int, default=NetworkConfig().hidden)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    args = parser.parse_args()
+    device = torch.device(args.device)
+    episode, where = recording()
+    network = NetworkConfig(window=args.window, hidden=args.hidden)
+    config = TrainConfig(network=network, epoch_windows=args.steps * TrainConfig().batch)
+    processes = 1 if device.type == "cuda" else os.cpu_count() or 1
+    networks = len(episode.joints) if device.type == "cpu" else 3
+    threads = torch.get_num_threads()
+    figures: dict[str, list[float]] = {"loop": [], "batched": [], "loop_one_thread": [], "batched_one_process": []}
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for _ in range(args.rounds):
+            figures["loop"].append(loop_speed(episode, config, device, networks))
+            together = [pool.submit(batched_speed, episode, config, device, args.seeds) for _ in range(processes)]
+            figures["batched"].append(sum(speed.result() for speed in together))
+            torch.set_num_threads(1)
+            figures["loop_one_thread"].append(loop_speed(episode, config, device, networks))
+            figures["batched_one_process"].append(
+                pool.submit(batched_speed, episode, config, device, args.seeds).result()
+            )
+            torch.set_num_threads(threads)
+    medians = {name: statistics.median(values) for name, values in figures.items()}
+    on = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {processes} cores, {threads} threads"
+    print(
+        json.dumps(
+            {f"{name}_windows_per_s": round(value) for name, value in medians.items()}
+            | {"ratio": round(medians["batched"] / medians["loop"], 2)}
+            | {"ratio_one_core": round(medians["batched_one_process"] / medians["loop_one_thread"], 2)}
+            | {"device": on, "data": where, "seeds": args.seeds, "window": args.window, "hidden": args.hidden}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from vastares_ros.core.errors import ConfigError
 from vastares_ros.io.bundles import load_bundle, save_bundle
 from vastares_ros.models.gpr import Gpr, GprConfig
 from vastares_ros.models.lwpr import Lwpr, LwprConfig
-from vastares_ros.models.methods import METHODS, network_config
+from vastares_ros.models.methods import METHODS, NETWORKS, network_config
 from vastares_ros.models.mlp import MlpConfig
 from vastares_ros.models.recurrent import RecurrentConfig
 from vastares_ros.models.transformer import Transformer, TransformerConfig, sinusoids
@@ -32,6 +32,11 @@ SMALL = {
     "transformer": {"window": 6, "width": 8, "heads": 2, "feedforward": 16},
     "gpr": {"inducing": 60, "subset": 100},
     "lwpr": {"fields": 50, "passes": 1},
+}
+SMALL_NETWORKS = {name: SMALL[name] for name in ("lstm", "gru", "rnn", "mlp", "transformer")} | {
+    "va_sta_reslstm": {"window": 6, "hidden": 8},
+    "lstm_sa_va_ta": {"window": 6, "hidden": 8, "velocity": "own"},
+    "reslstm_sa_ta_wa": {"window": 6, "hidden": 8, "temporal_axis": "time"},
 }
 OTHER = {
     "window": 7,
@@ -273,3 +278,28 @@ def test_fields_of_another_method_are_refused_with_the_methods_own():
         network_config("gru", {"kind": "rnn"})
     with pytest.raises(ConfigError, match=r"model 'svm' is unknown: use one of va_sta_reslstm, .*lwpr"):
         network_config("svm", {})
+
+
+@pytest.mark.parametrize("name", [*SMALL_NETWORKS])
+def test_a_stack_of_seeds_is_the_networks_of_the_seeds(name):
+    """Outputs and gradients, of inputs that the seeds share and of one a seed."""
+    config = network_config(name, SMALL_NETWORKS[name])
+    make = NETWORKS[type(config)]
+    torch.manual_seed(0)
+    singles = [make(3, config) for _ in range(2)]
+    stack = make(3, config, seeds=2)
+    states = [single.state_dict() for single in singles]
+    stack.load_state_dict({key: torch.cat([state[key] for state in states]) for key in states[0]})
+    shared = torch.randn(5, config.window, 6)
+    own = torch.randn(2, 5, config.window, 6)
+    for x, parts in ((shared, (shared, shared)), (own, tuple(own))):
+        expected = torch.cat([single(part) for single, part in zip(singles, parts, strict=True)], dim=1)
+        together = stack(x)
+        torch.testing.assert_close(together, expected)
+        stack.zero_grad()
+        together.square().sum().backward()
+        for single in singles:
+            single.zero_grad()
+        expected.square().sum().backward()
+        for whole, *of in zip(stack.parameters(), *(single.parameters() for single in singles), strict=True):
+            torch.testing.assert_close(whole.grad, torch.cat([p.grad for p in of]), rtol=1e-3, atol=1e-5)

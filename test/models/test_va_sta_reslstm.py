@@ -8,6 +8,8 @@ import torch
 from vastares_ros.core.errors import ConfigError
 from vastares_ros.models.va_sta_reslstm import ACTIVATIONS, NetworkConfig, VaStaResLSTM
 
+ACTIVATION = {name: getattr(torch.nn.functional, name) for name in ACTIVATIONS}
+
 J, B, T, H = 2, 4, 6, 5
 BASE = NetworkConfig(window=T, hidden=H)
 OTHER = {
@@ -46,7 +48,7 @@ def one_joint(network: VaStaResLSTM, j: int, x: torch.Tensor) -> torch.Tensor:
     c = network.config
     rows = x
     if c.spatial:
-        score = mlp(network.spatial, j, x, ACTIVATIONS[c.spatial_activation]())  # algorithm 1
+        score = mlp(network.spatial, j, x, ACTIVATION[c.spatial_activation])  # algorithm 1
         alpha = score.exp() / score.exp().sum(-1, keepdim=True)  # (4)
         rows = x * alpha * (x.shape[-1] if c.rescale else 1)  # (5)
     h = cell = torch.zeros(len(x), c.hidden)
@@ -62,16 +64,15 @@ def one_joint(network: VaStaResLSTM, j: int, x: torch.Tensor) -> torch.Tensor:
             out = out + (skip.sigmoid() if c.sigmoid == "residual" else skip)
         if c.sigmoid == "sum":
             out = out.sigmoid()
-        part = slice(j * c.hidden, (j + 1) * c.hidden)
-        norm = network.norm.norm
-        out = (out - norm.running_mean[part]) / (norm.running_var[part] + norm.eps).sqrt()
-        states.append(out * norm.weight[part] + norm.bias[part])
+        norm = network.norm
+        out = (out - norm.running_mean[j]) / (norm.running_var[j] + norm.eps).sqrt()
+        states.append(out * norm.weight[j] + norm.bias[j])
     states = torch.stack(states, dim=1)  # (B, T, h)
     if c.temporal == "none":
         tf = states[:, -1]
     else:
         axis = 2 if c.temporal_axis == "hidden" else 1
-        ta = mlp(network.temporal, j, states, ACTIVATIONS[c.temporal_activation]()).softmax(axis)  # algorithm 3
+        ta = mlp(network.temporal, j, states, ACTIVATION[c.temporal_activation]).softmax(axis)  # algorithm 3
         weighted = states * ta * (states.shape[axis] if c.rescale else 1)  # (6)
         hn, wa = weighted[:, -1], weighted.mean(1)
         tf = {"hn": hn, "wa": wa}.get(c.temporal)

@@ -1,21 +1,24 @@
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from vastares_ros.core.errors import DatasetError
+from vastares_ros.core.errors import ConfigError, DatasetError
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.datasets import write_dataset
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.training import experiment
 from vastares_ros.training.experiment import (
     EXPERIMENTS,
+    TUNED,
     attention_weights,
+    chosen,
     default_test,
     make_cells,
     markdown,
-    run_cell,
     run_cells,
+    run_pass,
     summarise,
 )
 from vastares_ros.training.train import TrainConfig
@@ -28,6 +31,11 @@ def cells(tmp_path, dataset):
     written = write_dataset(tmp_path / "d", dataset)
     rows = {"one": SMALL, "two": replace(SMALL, epochs=2)}
     return make_cells(rows, 2, written, tmp_path / "d", ["three"], [], "cpu")
+
+
+def run_one(cell, folder):
+    ((_, result),) = run_cells([cell], folder, jobs=1)
+    return result
 
 
 def figures(results):
@@ -48,21 +56,69 @@ def test_a_cell_is_cached_by_all_that_it_depends_on(tmp_path, cells):
     ]
     assert not keys & {c.key for c in others}
     assert replace(cell, row="renamed").key == cell.key
-    first = run_cell(cell, tmp_path / "cells")
+    first = run_one(cell, tmp_path / "cells")
     file = tmp_path / "cells" / cell.key / "result.json"
     stamp = file.stat().st_mtime_ns
-    assert run_cell(cell, tmp_path / "cells") == first and file.stat().st_mtime_ns == stamp
+    assert run_one(cell, tmp_path / "cells") == first and file.stat().st_mtime_ns == stamp
     assert load_bundle(tmp_path / "cells" / cell.key / "bundle").training["config"]["seed"] == 0
 
 
 def test_jobs_change_nothing_and_what_is_done_is_read(tmp_path, cells):
     together = figures(run_cells(cells, tmp_path / "two", jobs=2))
     assert len(together) == 4
-    assert figures([(c, run_cell(c, tmp_path / "one")) for c in cells]) == together
+    assert figures(run_cells(cells, tmp_path / "one", jobs=1)) == together
     for cell in cells:
         (tmp_path / "two" / cell.key / "bundle" / "bundle.yaml").unlink()  # would be written anew by a second run
     assert figures(run_cells(cells, tmp_path / "two", jobs=2)) == together
     assert not list((tmp_path / "two").glob("*/bundle/bundle.yaml"))
+
+
+def test_seeds_of_a_row_in_one_pass_are_what_they_would_be_alone(tmp_path, cells):
+    rows = [cell for cell in cells if cell.row == "two"]
+    alone = figures((cell, *run_pass([cell], tmp_path / "alone")) for cell in rows)
+    together = figures(zip(rows, run_pass(rows, tmp_path / "together"), strict=True))
+    assert alone.keys() == together.keys() and len(alone) == 2
+    for key, nmse in alone.items():
+        assert together[key] == pytest.approx(nmse, rel=1e-4)
+    first, second = alone.values()
+    assert first != pytest.approx(second, rel=1e-2)
+
+
+def test_a_seed_that_diverges_leaves_the_others_alone(tmp_path, cells, monkeypatch):
+    rows = [cell for cell in cells if cell.row == "two"]
+    (good,) = run_pass([rows[1]], tmp_path / "alone")
+    steps = experiment.fit_seeds.__globals__["train_seeds"].__globals__["_Run"]
+    step = steps.step
+    monkeypatch.setattr(steps, "step", lambda self: (step(self), self.part or _spoil(self)))
+    bad, other = run_pass(rows, tmp_path / "together")
+    assert isinstance(bad, ConfigError) and "diverged in epoch 1" in str(bad)
+    assert other["nmse"]["model"] == pytest.approx(good["nmse"]["model"], rel=1e-4)
+
+
+def _spoil(run):
+    for parameter in run.optimiser.param_groups[0]["params"]:
+        parameter.data.fill_(float("nan"))
+
+
+def test_rows_with_other_windows_are_judged_on_the_same_samples(tmp_path, dataset):
+    written = write_dataset(tmp_path / "d", dataset)
+    rows = {"short": SMALL, "long": replace(SMALL, network=replace(SMALL.network, window=16))}
+    cells = make_cells(rows, 1, written, tmp_path / "d", ["three"], [], "cpu")
+    results = [result for _, result in run_cells(cells, tmp_path / "cells", jobs=1)]
+    assert [cell.skip for cell in cells] == [15, 15]
+    assert results[0]["nmse"]["ridge"] == results[1]["nmse"]["ridge"]
+
+
+def test_tune_tries_as_much_for_every_method_and_chooses_on_validation():
+    rows = EXPERIMENTS["tune"](TrainConfig())
+    count = Counter(config.model for config in rows.values())
+    assert set(count) == set(TUNED) and set(count.values()) == {8}
+    assert len({repr(config) for config in rows.values()}) == len(rows)
+    made = [{"row": row, "validation_nmse_mean": 1.0} for row in rows]
+    made[3]["validation_nmse_mean"] = made[-1]["validation_nmse_mean"] = 0.5
+    best = chosen(made, rows)
+    assert best["lstm"] == list(rows)[3] and best["va_sta_reslstm"] == list(rows)[-1]
+    assert best["gru"] == min(row for row in rows if row.startswith("GRU"))
 
 
 def test_a_cell_that_fails_does_not_stop_the_others(tmp_path, cells):
@@ -78,7 +134,7 @@ def test_ray_gives_the_same_figures(tmp_path, cells):
     there = dict(run_cells([*cells, bad], tmp_path / "ray", jobs=2, ray_address="local"))
     error = there.pop(bad)
     assert isinstance(error, Exception) and "nowhere" in str(error)
-    assert figures(there.items()) == figures((c, run_cell(c, tmp_path / "here")) for c in cells)
+    assert figures(there.items()) == figures(run_cells(cells, tmp_path / "here", jobs=2))
 
 
 def test_the_rows_are_those_of_the_paper():
@@ -118,7 +174,7 @@ def test_the_table_has_spread_and_marks_the_best():
 
 def test_attention_weights_are_averages_over_windows(tmp_path, cells, dataset):
     bundle = (
-        load_bundle(tmp_path / "cells" / cells[0].key / "bundle") if run_cell(cells[0], tmp_path / "cells") else None
+        load_bundle(tmp_path / "cells" / cells[0].key / "bundle") if run_one(cells[0], tmp_path / "cells") else None
     )
     weights = attention_weights(bundle, dataset.episodes[2:])
     assert {k: w.shape for k, w in weights.items()} == {"spatial": (2, 8, 4), "temporal": (2, 8, 4), "velocity": (2, 4)}

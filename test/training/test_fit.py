@@ -96,5 +96,12 @@ def test_figures_are_what_their_names_say():
 
 def test_recordings_too_short_for_a_window(dataset, make_episode):
     bundle = fit(dataset, CONFIG, CPU, test=["two"])
-    with pytest.raises(DatasetError, match="8 samples of a window"):
+    with pytest.raises(DatasetError, match="8 samples that are needed"):
         predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, [make_episode(samples=7)])
+
+
+def test_validation_recordings_are_judged_beside_test_recordings(dataset):
+    bundle = fit(dataset, CONFIG, CPU, test=["three"], validation=["two"])
+    alone = fit(dataset, CONFIG, CPU, validation=["two"], test=[])  # judged on validation, but trained on three, too
+    assert bundle.metrics["of"] == "test" and isinstance(bundle.metrics["validation_nmse_mean"], float)
+    assert "validation_nmse_mean" not in alone.metrics

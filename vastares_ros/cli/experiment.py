@@ -2,29 +2,36 @@
 
 NAME is one of: ablation (tables 1 to 3), compare (tables 4 to 6), trajectories (figure 6), layers (figure 7),
 activations (figure 8), attention (figures 9 to 11). Every row of a table is trained with several seeds. Finished rows
-are kept, so that a run that was stopped goes on where it was, and a finished one is only read.
+are kept, so that a run that was stopped goes on where it was, and a finished one is only read. Before those, tune tries
+as many settings of every network, and writes to FOLDER/tuned.yaml what does best on the recordings of --validation;
+give that file to the others by --tuned.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.progress import Progress
 
 from vastares_ros.cli.arguments import console, messages, write_json
-from vastares_ros.cli.train import read_config
+from vastares_ros.cli.train import read_config, read_yaml
 from vastares_ros.core.errors import ConfigError, VastaresError
 from vastares_ros.core.samples import Episode
 from vastares_ros.io import pictures
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.datasets import load_dataset
+from vastares_ros.models.methods import METHODS
 from vastares_ros.training.experiment import (
     EXPERIMENTS,
     attention_weights,
+    changed,
+    chosen,
     default_test,
     make_cells,
     markdown,
@@ -33,7 +40,7 @@ from vastares_ros.training.experiment import (
 )
 from vastares_ros.training.fit import PAPER_SPLITS, leakage_warning, paper_split, split
 from vastares_ros.training.paper import PRINTED
-from vastares_ros.training.train import device_for
+from vastares_ros.training.train import TrainConfig, device_for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
     parser.add_argument("--ray", metavar="ADDRESS", help="Ray cluster to run on, or `local`: one of --jobs workers")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML as config/train.yaml, of every row")
+    parser.add_argument("--tuned", type=Path, metavar="FILE", help="tuned.yaml of `experiment tune`: changes by method")
     parser.add_argument("--epochs", type=int, help="passes over the data (default: the config's)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: CUDA where there is one)")
 
@@ -77,7 +85,9 @@ def run(args: argparse.Namespace) -> int:
         training, _, tested = split(dataset, test, args.validation)
     if not tested:
         raise ConfigError("one recording only, so none can be held out: record another, or take a --split of [1]")
-    rows = EXPERIMENTS[args.name](config)
+    if args.name == "tune" and not args.validation:
+        raise ConfigError("tune chooses on validation recordings: name some with --validation")
+    rows = tuned(EXPERIMENTS[args.name](config), args.tuned)
     device = str(device_for(args.device))
     cells = make_cells(rows, args.seeds, dataset, args.dataset, test, args.validation, device, args.split)
     names, judged = (", ".join(dict.fromkeys(e.recording for e in part)) for part in (training, tested))
@@ -114,12 +124,61 @@ def run(args: argparse.Namespace) -> int:
     console.print(text, markup=False)
     for file in _draw(args.name, args.output, table, results, tested):
         console.print(f"picture: {file}")
+    if args.name == "tune":
+        _write_tuned(args.output / "tuned.yaml", rows, chosen(results, rows), args.validation)
     return 2 if failed else 0
+
+
+def tuned(rows: Mapping[str, TrainConfig], path: Path | None) -> dict[str, TrainConfig]:
+    """Rows changed by a file of `experiment tune`; the variants of a network take the changes of that network.
+
+    Raises:
+        ConfigError: the file cannot be read, or names an unknown method or field.
+    """
+    if path is None:
+        return dict(rows)
+    changes = read_yaml(path, "write it with `vastares experiment tune`")
+    for name, of in changes.items():
+        if name not in METHODS or not isinstance(of, Mapping):
+            raise ConfigError(
+                f"{path}: {name!r} must be a method with a mapping of fields; methods: {', '.join(METHODS)}"
+            )
+    default = TrainConfig()
+    changed_rows = {}
+    for row, config in rows.items():
+        same_network = type(config.network) is type(default.network)
+        of = changes.get(config.model, changes.get(default.model, {}) if same_network else {})
+        try:
+            changed_rows[row] = changed(config, of)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {config.model}: {error}") from error
+    return changed_rows
+
+
+def _write_tuned(
+    file: Path, rows: Mapping[str, TrainConfig], best: Mapping[str, str], validation: Sequence[str]
+) -> None:
+    settings = {}
+    for name, row in best.items():
+        config = rows[row]
+        fixed = METHODS[name].fixed
+        network = {k: v for k, v in asdict(config.network).items() if k not in fixed}
+        settings[name] = {
+            "learning_rate": config.learning_rate,
+            "weight_decay": config.weight_decay,
+            "network": network,
+        }
+        console.print(f"best of {METHODS[name].label}: {row}")
+    said = f"# By `vastares experiment tune`, chosen on {', '.join(validation)}.\n"
+    file.write_text(said + yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    console.print(f"settings: {file}")
 
 
 def _draw(
     name: str, folder: Path, table: dict[str, Any], results: list[dict[str, Any]], tested: Sequence[Episode]
 ) -> list[Path]:
+    if name == "tune":
+        return []
     if name != "attention":
         file = folder / f"{name}.png"
         rows = {row: t["nmse_mean"] for row, t in table.items() if t["seeds"]}

@@ -99,18 +99,28 @@ def read_config(path: Path | None, given: Mapping[str, Any]) -> TrainConfig:
     """
     if path is None:
         return from_mapping(TrainConfig, given)
+    values = read_yaml(path, "copy config/train.yaml and change what you need")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} does not exist: copy config/train.yaml and change what you need") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    try:
-        if not isinstance(values, Mapping):
-            raise ConfigError(f"it must be a mapping of fields, not {values!r}")
         return from_mapping(TrainConfig, {**values, **given})
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def read_yaml(path: Path, otherwise: str) -> Mapping[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        ConfigError: the file is missing (`otherwise` says what to do), not YAML, or no mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} does not exist: {otherwise}") from error
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{path}: it must be a mapping of fields, not {values!r}")
+    return values
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 A method's config says what network it is: `NETWORKS` has the class for each type of config. All configs have a `window`
 and `acceleration`; all networks map standardised windows (B, T, C) to standardised torques (B, J). No joint learns from
-another's torque, and what is trained by gradient stands joint after joint in every tensor.
+another's torque, and what is trained by gradient stands joint after joint in every tensor, and so for several seeds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .recurrent import Recurrent, RecurrentConfig
 from .transformer import Transformer, TransformerConfig
 from .va_sta_reslstm import NetworkConfig, VaStaResLSTM
 
-NETWORKS: dict[type, Callable[[int, Any], nn.Module]] = {
+NETWORKS: dict[type, Callable[..., nn.Module]] = {
     NetworkConfig: VaStaResLSTM,
     RecurrentConfig: Recurrent,
     MlpConfig: Mlp,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from vastares_ros.core.config import check_ranges
 
-from .stacked import StackedLinear
+from .stacked import StackedLinear, for_each
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class MlpConfig:
 class Mlp(nn.Module):
     """J perceptrons, one per joint, in one batched pass. Inputs and outputs are standardised; see `Model`."""
 
-    def __init__(self, joints: int, config: MlpConfig):
+    def __init__(self, joints: int, config: MlpConfig, seeds: int = 1):
         super().__init__()
-        self.joints = joints
+        self.nets = seeds * joints  # J
         sizes = [(3 if config.acceleration else 2) * joints, *[config.hidden] * config.layers, 1]
-        self.layers = nn.ModuleList(StackedLinear(joints, a, b) for a, b in pairwise(sizes))
+        self.layers = nn.ModuleList(StackedLinear(self.nets, a, b) for a, b in pairwise(sizes))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Standardised torques (B, J) from standardised windows x (B, 1, C)."""
-        rows = x[:, -1].expand(self.joints, -1, -1)  # (J, B, C)
+        """Standardised torques (B, J) from standardised windows x (B, 1, C) or (S, B, 1, C)."""
+        rows = for_each(self.nets, x[..., -1:, :]).flatten(1, 2)  # (J, B, C)
         for layer in self.layers[:-1]:
             rows = layer(rows).relu()
         return self.layers[-1](rows).squeeze(2).T  # (J, B, 1) -> (B, J)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vastares_ros.core.config import check_ranges
 from vastares_ros.core.errors import ConfigError
 
-from .stacked import StackedGRU, StackedLinear, StackedLSTM, StackedRNN
+from .stacked import StackedGRU, StackedLinear, StackedLSTM, StackedRNN, for_each
 
 LAYERS: dict[str, type[StackedLSTM] | type[StackedGRU] | type[StackedRNN]] = {
     "lstm": StackedLSTM,
@@ -43,14 +43,14 @@ class RecurrentConfig:
 class Recurrent(nn.Module):
     """J recurrent networks, one per joint, in one batched pass. Inputs and outputs are standardised; see `Model`."""
 
-    def __init__(self, joints: int, config: RecurrentConfig):
+    def __init__(self, joints: int, config: RecurrentConfig, seeds: int = 1):
         super().__init__()
-        self.joints = joints
+        self.nets = seeds * joints  # J
         features = (3 if config.acceleration else 2) * joints  # C
-        self.layer = LAYERS[config.kind](joints, features, config.hidden)
-        self.head = StackedLinear(joints, config.hidden, 1)
+        self.layer = LAYERS[config.kind](self.nets, features, config.hidden)
+        self.head = StackedLinear(self.nets, config.hidden, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Standardised torques (B, J) from standardised windows x (B, T, C), newest last."""
-        states = self.layer(x.transpose(0, 1).expand(self.joints, -1, -1, -1))  # (J, T, B, h)
+        """Standardised torques (B, J) from standardised windows x (B, T, C) or (S, B, T, C), newest last."""
+        states = self.layer(for_each(self.nets, x.transpose(-3, -2)))  # (J, T, B, h)
         return self.head(states[:, -1]).squeeze(2).T  # (J, B, 1) -> (B, J)

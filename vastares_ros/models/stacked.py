@@ -1,16 +1,25 @@
 """Layers for J separate networks that run as one.
 
 [1] trains one network per joint. Here the J networks are stacked along a leading axis, so that one batched product
-serves all of them; joints share no weight and no gradient. Every tensor is (J, N, ·): network, row, feature.
+serves all of them; joints share no weight and no gradient. Every tensor is (J, N, ·): network, row, feature. Training
+stacks the networks of several seeds in the same way, seed after seed: J is then seeds times joints.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
+
+
+def for_each(nets: int, x: Tensor) -> Tensor:
+    """What every network sees, (J, ·, ·, C), of an input shared by all (·, ·, C) or one a seed (S, ·, ·, C)."""
+    if x.dim() == 3:
+        return x.expand(nets, -1, -1, -1)
+    return x.repeat_interleave(nets // len(x), dim=0)
 
 
 class StackedLinear(nn.Module):
@@ -31,7 +40,8 @@ class StackedLinear(nn.Module):
 class StackedMLP(nn.Module):
     """J multi-layer perceptrons: input layer, hidden layers, output layer (figures 3 and 5 of [1])."""
 
-    def __init__(self, nets: int, width: int, hidden_layers: int, activation: nn.Module):
+    def __init__(self, nets: int, width: int, hidden_layers: int, activation: Callable[[Tensor], Tensor]):
+        """Build; `activation` may work in place, which spares the gradient a second look at its input."""
         super().__init__()
         self.layers = nn.ModuleList(StackedLinear(nets, width, width) for _ in range(hidden_layers + 2))
         self.activation = activation
@@ -44,17 +54,35 @@ class StackedMLP(nn.Module):
 
 
 class StackedBatchNorm(nn.Module):
-    """J batch normalisations over the rows: (J, N, features) -> the same. Frozen statistics in eval mode."""
+    """J batch normalisations over the rows: (J, N, features) -> the same. Frozen statistics in eval mode.
 
-    def __init__(self, nets: int, features: int):
+    The equations and constants are those of `torch.nn.BatchNorm1d`, which would want the networks side by side.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, nets: int, features: int, momentum: float = 0.1, eps: float = 1e-5):
         super().__init__()
-        self.norm = nn.BatchNorm1d(nets * features)
+        self.momentum, self.eps = momentum, eps
+        self.weight = nn.Parameter(torch.ones(nets, 1, features))
+        self.bias = nn.Parameter(torch.zeros(nets, 1, features))
+        self.register_buffer("running_mean", torch.zeros(nets, 1, features))
+        self.register_buffer("running_var", torch.ones(nets, 1, features))
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each feature of each network over the N rows."""
-        nets, rows, features = x.shape
-        flat = x.transpose(0, 1).reshape(rows, nets * features)
-        return self.norm(flat).view(rows, nets, features).transpose(0, 1)
+        if not self.training:
+            scale = self.weight * (self.running_var + self.eps).rsqrt()
+            return torch.addcmul(self.bias - self.running_mean * scale, x, scale)
+        mean = x.mean(1, keepdim=True)
+        centred = x - mean
+        var = centred.square().mean(1, keepdim=True)
+        rows = x.shape[1]
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(var * (rows / (rows - 1)), self.momentum)
+        return torch.addcmul(self.bias, centred, self.weight * (var + self.eps).rsqrt())
 
 
 class StackedLSTM(nn.Module):
@@ -74,74 +102,79 @@ class StackedLSTM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the recurrence over T."""
-        nets, time, batch, inputs = x.shape
-        drive = torch.baddbmm(self.bias, x.reshape(nets, time * batch, inputs), self.weight_input)
-        return _Recurrence.apply(drive.view(nets, time, batch, -1), self.weight_hidden)
+        weight = torch.cat([self.weight_input, self.weight_hidden], dim=1)
+        twice = weight.new_ones(4 * self.hidden)  # tanh(a) = 2 sigmoid(2a) - 1, and a CPU has the sigmoid in a tenth
+        twice[3 * self.hidden :] = 2
+        return _Recurrence.apply(x, weight * twice, self.bias * twice)
 
 
 class _Recurrence(torch.autograd.Function):
-    """The LSTM recurrence with its gradient written out.
+    """The LSTM recurrence with its gradient written out; all four gates are sigmoids, the candidate is 2g - 1.
 
-    Autograd would keep a graph of some ten small operations for each of the T steps; written out, the backward pass
-    is one short loop and the weight gradient one product at its end. `bench/training_speed.py` has the figures.
+    Autograd would keep a graph of some ten small operations for each of the T steps. Written out, both passes are one
+    short loop whose step stays in a core's cache: at these sizes memory, not arithmetic, is what a CPU waits for.
+    `bench/training_speed.py` has the figures.
     """
 
     @staticmethod
-    def forward(ctx: Any, drive: Tensor, weight: Tensor) -> Tensor:
-        """From drive (J, T, B, 4h) and weight (J, h, 4h) to hidden states (J, T, B, h)."""
-        nets, time, batch, width = drive.shape
-        size = width // 4
-        gates = drive.new_empty(time, nets, batch, width)  # i, f, o after the sigmoid, candidate after the tanh
-        cells = drive.new_empty(2, time, nets, batch, size)  # c, tanh(c)
-        hidden = drive.new_empty(nets, time, batch, size)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """From x (J, T, B, C), weight (J, C + h, 4h) and bias (J, 1, 4h) to hidden states (J, T, B, h)."""
+        nets, time, batch, inputs = x.shape
+        size = weight.shape[1] - inputs
+        seen = x.new_empty(time, nets, batch, inputs + size)  # x and the hidden state before, side by side
+        seen[..., :inputs] = x.transpose(0, 1)
+        seen[0, ..., inputs:] = 0
+        gates = x.new_empty(time, nets, batch, 4 * size)  # i, f, o, g
+        cells = x.new_empty(2, time, nets, batch, size)  # c and tanh(c)
+        hidden = x.new_empty(nets, time, batch, size)
         for t in range(time):
-            gate, cell, tanh_cell = gates[t], cells[0, t], cells[1, t]
-            if t == 0:
-                gate.copy_(drive[:, 0])
-            else:
-                torch.baddbmm(drive[:, t], hidden[:, t - 1], weight, out=gate)
-            i, f, o, candidate = gate.split(size, dim=-1)
-            gate[..., : 3 * size].sigmoid_()
-            candidate.tanh_()
-            torch.mul(i, candidate, out=cell)
+            cell, tanh_cell = cells[0, t], cells[1, t]
+            gate = torch.baddbmm(bias, seen[t], weight, out=gates[t]).sigmoid_()
+            i, f, o, g = gate.split(size, dim=-1)
+            torch.mul(i, g, out=cell).mul_(2).sub_(i)
             if t > 0:
                 cell.addcmul_(f, cells[0, t - 1])
-            torch.tanh(cell, out=tanh_cell)
+            torch.mul(cell, 2, out=tanh_cell).sigmoid_().mul_(2).sub_(1)
             torch.mul(o, tanh_cell, out=hidden[:, t])
-        ctx.save_for_backward(gates, cells, hidden, weight)
+            if t + 1 < time:
+                seen[t + 1, ..., inputs:] = hidden[:, t]
+        ctx.save_for_backward(seen, gates, cells, weight)
         return hidden
 
     @staticmethod
-    def backward(ctx: Any, grad_hidden: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, grad_hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Back through time; see any text on the LSTM for the derivation."""
-        gates, cells, hidden, weight = ctx.saved_tensors
-        nets, time, batch, size = hidden.shape
-        grad_drive = hidden.new_empty(nets, time, batch, 4 * size)
-        transposed = weight.transpose(1, 2)
-        grad_cell = torch.zeros_like(cells[0, 0])
-        from_later = torch.zeros_like(grad_cell)
+        seen, gates, cells, weight = ctx.saved_tensors
+        nets, time, batch, size = grad_hidden.shape
+        inputs = seen.shape[-1] - size
+        grad_x = grad_hidden.new_empty(nets, time, batch, inputs)
+        grad_weight, grad_bias = torch.zeros_like(weight), weight.new_zeros(nets, 1, 4 * size)
+        grad_gate = torch.empty_like(gates[0])
+        grad_i, grad_f, grad_o, grad_g = grad_gate.split(size, dim=-1)
+        grad_cell, from_later = torch.zeros_like(cells[0, 0]), torch.zeros_like(cells[0, 0])
+        transposed = weight.mT.contiguous()
         for t in reversed(range(time)):
-            i, f, o, candidate = gates[t].split(size, dim=-1)
-            open_gates = gates[t, ..., : 3 * size]  # the slope of a sigmoid s is s - s²
-            slope_i, slope_f, slope_o = torch.addcmul(open_gates, open_gates, open_gates, value=-1).split(size, dim=-1)
-            grad_i, grad_f, grad_o, grad_candidate = grad_drive[:, t].split(size, dim=-1)
-            tanh_cell = cells[1, t]
+            gate, tanh_cell = gates[t], cells[1, t]
+            i, f, o, g = gate.split(size, dim=-1)
             grad_h = grad_hidden[:, t] + from_later
-            torch.mul(grad_h * tanh_cell, slope_o, out=grad_o)
-            grad_h *= o
-            grad_cell += grad_h.addcmul_(grad_h * tanh_cell, tanh_cell, value=-1)  # the slope of tanh is 1 - tanh²
-            torch.mul(grad_cell * candidate, slope_i, out=grad_i)
-            change = grad_cell * i
-            torch.addcmul(change, change * candidate, candidate, value=-1, out=grad_candidate)
+            reached = grad_h * tanh_cell
+            torch.addcmul(gate, gate, gate, value=-1, out=grad_gate)  # a sigmoid's slope is s - s²
+            grad_o *= reached
+            grad_h.addcmul_(reached, tanh_cell, value=-1)  # the slope of tanh is 1 - tanh²
+            grad_cell.addcmul_(grad_h, o)
+            grad_i *= (grad_cell * g).mul_(2).sub_(grad_cell)
+            grad_g *= (grad_cell * i).mul_(2)
             if t > 0:
-                torch.mul(grad_cell * cells[0, t - 1], slope_f, out=grad_f)
-                from_later = torch.bmm(grad_drive[:, t], transposed)
+                grad_f *= grad_cell * cells[0, t - 1]
                 grad_cell *= f
             else:
                 grad_f.zero_()
-        before = hidden[:, :-1].reshape(nets, (time - 1) * batch, size)
-        after = grad_drive[:, 1:].reshape(nets, (time - 1) * batch, 4 * size)
-        return grad_drive, torch.bmm(before.transpose(1, 2), after)
+            grad_seen = torch.bmm(grad_gate, transposed)
+            grad_x[:, t] = grad_seen[..., :inputs]
+            from_later = grad_seen[..., inputs:]
+            grad_weight.baddbmm_(seen[t].mT, grad_gate)
+            grad_bias += grad_gate.sum(1, keepdim=True)
+        return grad_x, grad_weight, grad_bias
 
 
 class StackedGRU(nn.Module):

@@ -18,7 +18,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from vastares_ros.core.config import check_ranges
 from vastares_ros.core.errors import ConfigError
 
-from .stacked import StackedLayerNorm, StackedLinear
+from .stacked import StackedLayerNorm, StackedLinear, for_each
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,20 @@ class Transformer(nn.Module):
 
     positions: Tensor
 
-    def __init__(self, joints: int, config: TransformerConfig):
+    def __init__(self, joints: int, config: TransformerConfig, seeds: int = 1):
         super().__init__()
-        self.joints = joints
-        self.embedding = StackedLinear(joints, (3 if config.acceleration else 2) * joints, config.width)
+        self.nets = nets = seeds * joints  # J
+        self.embedding = StackedLinear(nets, (3 if config.acceleration else 2) * joints, config.width)
         self.register_buffer("positions", sinusoids(config.window, config.width), persistent=False)
-        self.layers = nn.ModuleList(EncoderLayer(joints, config) for _ in range(config.layers))
-        self.norm = StackedLayerNorm(joints, config.width)
-        self.head = StackedLinear(joints, config.width, 1)
+        self.layers = nn.ModuleList(EncoderLayer(nets, config) for _ in range(config.layers))
+        self.norm = StackedLayerNorm(nets, config.width)
+        self.head = StackedLinear(nets, config.width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Standardised torques (B, J) from standardised windows x (B, T, C), newest last."""
-        batch, time, features = x.shape
-        rows = self.embedding(x.reshape(1, batch * time, features).expand(self.joints, -1, -1))  # (J, B*T, width)
-        states = rows.view(self.joints, batch, time, -1) + self.positions
+        """Standardised torques (B, J) from standardised windows x (B, T, C) or (S, B, T, C), newest last."""
+        batch, time = x.shape[-3:-1]
+        rows = self.embedding(for_each(self.nets, x.contiguous()).flatten(1, 2))  # (J, B*T, width)
+        states = rows.view(self.nets, batch, time, -1) + self.positions
         for layer in self.layers[:-1]:
             states = layer(states, time)
         newest = self.layers[-1](states, 1)[:, :, 0]  # all that the head reads

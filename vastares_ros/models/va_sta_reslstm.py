@@ -17,23 +17,24 @@ Where [1] leaves a choice open, a field of `NetworkConfig` makes it, and docs/mo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import elu_, pad
 
 from vastares_ros.core.config import check_ranges
 from vastares_ros.core.errors import ConfigError
 
-from .stacked import StackedBatchNorm, StackedLinear, StackedLSTM, StackedMLP
+from .stacked import StackedBatchNorm, StackedLinear, StackedLSTM, StackedMLP, for_each
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "elu": nn.ELU,
-    "selu": nn.SELU,
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {  # in place: their gradients need the output alone
+    "sigmoid": torch.sigmoid_,
+    "tanh": torch.tanh_,
+    "relu": torch.relu_,
+    "elu": elu_,
+    "selu": torch.selu_,
 }
 CHOICES = {
     "spatial_activation": tuple(ACTIVATIONS),
@@ -90,28 +91,29 @@ class NetworkConfig:
 class VaStaResLSTM(nn.Module):
     """J networks of [1], one per joint, in one batched pass. Inputs and outputs are standardised; see `Model`."""
 
-    def __init__(self, joints: int, config: NetworkConfig):
+    def __init__(self, joints: int, config: NetworkConfig, seeds: int = 1):
         super().__init__()
         self.config = config
         self.joints = joints
+        self.nets = nets = seeds * joints  # J
         features = (3 if config.acceleration else 2) * joints  # C
         h = config.hidden
         if config.spatial:
-            activation = ACTIVATIONS[config.spatial_activation]()
-            self.spatial = StackedMLP(joints, features, config.hidden_layers, activation)
-        self.lstm = StackedLSTM(joints, features, h)
+            activation = ACTIVATIONS[config.spatial_activation]
+            self.spatial = StackedMLP(nets, features, config.hidden_layers, activation)
+        self.lstm = StackedLSTM(nets, features, h)
         if config.residual:
-            self.residual = StackedLinear(joints, features, h)
-        self.norm = StackedBatchNorm(joints, h)
+            self.residual = StackedLinear(nets, features, h)
+        self.norm = StackedBatchNorm(nets, h)
         if config.temporal != "none":
-            self.temporal = StackedMLP(joints, h, config.hidden_layers, ACTIVATIONS[config.temporal_activation]())
+            self.temporal = StackedMLP(nets, h, config.hidden_layers, ACTIVATIONS[config.temporal_activation])
         if config.temporal == "va":
             seen = {"newest": joints, "own": config.window, "window": joints * config.window}[config.velocity]
-            self.velocity = StackedLinear(joints, seen, h)
-        self.head = StackedLinear(joints, 2 * h if config.temporal == "va" else h, 1)
+            self.velocity = StackedLinear(nets, seen, h)
+        self.head = StackedLinear(nets, 2 * h if config.temporal == "va" else h, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Standardised torques (B, J) from standardised windows x (B, T, C), newest last."""
+        """Standardised torques (B, J) from standardised windows x (B, T, C) or (S, B, T, C), newest last."""
         states, _ = self._states(x)  # H (J, T, B, h)
         return self.head(self._fused(x, states)[0]).squeeze(2).T  # (J, B, 1) -> (B, J)
 
@@ -119,33 +121,40 @@ class VaStaResLSTM(nn.Module):
         """The attention weights for windows x (B, T, C), as [1] draws them in figures 9 to 11.
 
         Returns:
-            Those of `spatial` (J, T, B, C), `temporal` (J, T, B, h) and `velocity` (J, B, h) that the network has.
+            Those of `spatial` (J, T, B, C), `temporal` (J, T, B, h) and `velocity` (J, B, h) that the network has; with
+            `rescale`, as they act.
         """
-        states, spatial = self._states(x)
-        _, temporal, velocity = self._fused(x, states)
-        weights = {"spatial": spatial, "temporal": temporal, "velocity": velocity}
-        return {name: weight for name, weight in weights.items() if weight is not None}
+        states, alpha = self._states(x)
+        _, ta, va = self._fused(x, states)
+        weights = {}
+        if alpha is not None:
+            alpha = alpha.reshape(self.nets, x.shape[1], x.shape[0], -1)
+            weights["spatial"] = alpha * self._scale(alpha.shape[3])
+        if ta is not None:
+            weights["temporal"] = ta * self._scale(ta.shape[self._temporal_dim])
+        if va is not None:
+            weights["velocity"] = va * self._scale(va.shape[2])
+        return weights
 
     def _states(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Spatial attention and residual LSTM: H (J, T, B, h), and alpha (J, T, B, C) or None."""
-        batch, time, features = x.shape
-        rows = x.transpose(0, 1).reshape(1, time * batch, features).expand(self.joints, -1, -1)  # (J, T*B, C)
+        """Spatial attention and residual LSTM: H (J, T, B, h), and alpha (J, T*B, C) or None."""
+        batch, time, features = x.shape[-3:]
+        rows = for_each(self.nets, x.transpose(-3, -2).contiguous()).view(self.nets, time * batch, features)
         alpha = None
         if self.config.spatial:
-            alpha = self._weights(self.spatial(rows), dim=2)  # equation (4): softmax over the C features
-            rows = rows * alpha  # equation (5)
-            alpha = alpha.view(self.joints, time, batch, features)
-        out = self.lstm(rows.reshape(self.joints, time, batch, features))  # (J, T, B, h)
-        out = out.view(self.joints, time * batch, -1)  # (J, T*B, h)
+            alpha = softmax(self.spatial(rows))  # equation (4): over the C features
+            rows = rows * alpha * self._scale(features)  # equation (5): (J, T*B, C)
+        out = self.lstm(rows.view(self.nets, time, batch, features))  # (J, T, B, h)
+        out = out.view(self.nets, time * batch, -1)  # (J, T*B, h)
         where = self.config.sigmoid
         if where == "lstm":
             out = out.sigmoid()
         if self.config.residual:
             skip = self.residual(rows)  # (J, T*B, h): the linear layer that matches the sizes
-            out = out + (skip.sigmoid() if where == "residual" else skip)
+            out = out + (skip.sigmoid_() if where == "residual" else skip)
         if where == "sum":
             out = out.sigmoid()
-        return self.norm(out).reshape(self.joints, time, batch, -1), alpha
+        return self.norm(out).view(self.nets, time, batch, -1), alpha
 
     def _fused(self, x: Tensor, states: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Temporal attention and fusion: what the head sees (J, B, h or 2h), TA and VA."""
@@ -154,30 +163,38 @@ class VaStaResLSTM(nn.Module):
             return states[:, -1], None, None
         nets, time, batch, h = states.shape
         scores = self.temporal(states.view(nets, time * batch, h)).view(nets, time, batch, h)  # algorithm 3
-        ta = self._weights(scores, dim=3 if self.config.temporal_axis == "hidden" else 1)
+        ta = softmax(scores) if self._temporal_dim == 3 else scores.softmax(1)
         weighted = ta * states  # equation (6): H' (J, T, B, h)
         newest, average = weighted[:, -1], weighted.mean(dim=1)  # TA-hn and TA-WA, figure 4: (J, B, h)
+        scale = self._scale(ta.shape[self._temporal_dim])  # of TA, applied where there is less to multiply
         if kind != "va":
-            return newest if kind == "hn" else average, ta, None
+            return scale * (newest if kind == "hn" else average), ta, None
         va = self.velocity(self._velocities(x)).softmax(dim=2)  # algorithm 2: (J, B, h)
         vb = 1 - va
-        if self.config.rescale:  # of both parts, so that they stay complementary
-            va, vb = va * h, vb * (h / (h - 1))
-        return torch.cat([va * newest, vb * average], dim=2), ta, va
+        to_va, to_vb = (h, h / (h - 1)) if self.config.rescale else (1, 1)  # both, so that they stay complementary
+        return torch.cat([(scale * to_va) * va * newest, (scale * to_vb) * vb * average], dim=2), ta, va
 
     def _velocities(self, x: Tensor) -> Tensor:
         """The velocity vector of algorithm 2: (J, B, ·)."""
-        qd = x[:, :, self.joints : 2 * self.joints]  # (B, T, J)
+        qd = x[..., self.joints : 2 * self.joints]  # (B, T, joints) or (S, B, T, joints)
         if self.config.velocity == "own":
-            return qd.permute(2, 0, 1)  # (J, B, T)
-        seen = qd[:, -1] if self.config.velocity == "newest" else qd.flatten(1)  # (B, J) or (B, T*J)
-        return seen.expand(self.joints, -1, -1)
+            own = qd.movedim(-1, -3)  # (joints, B, T) or (S, joints, B, T)
+            return own.flatten(0, 1) if x.dim() == 4 else own.repeat(self.nets // self.joints, 1, 1)
+        if self.config.velocity == "newest":
+            return for_each(self.nets, qd[..., -1:, :]).flatten(2)  # (J, B, joints)
+        return for_each(self.nets, qd).flatten(2)  # (J, B, T*joints)
 
-    def _weights(self, scores: Tensor, dim: int) -> Tensor:
-        """Softmax over `dim`, its mean brought back to one if the config says so."""
-        size = scores.shape[dim]
-        if dim == scores.dim() - 1:  # torch is nine times slower on a CPU where the last axis is no multiple of 16
-            weights = pad(scores, (0, -size % 16), value=-torch.inf).softmax(dim=dim)[..., :size]
-        else:
-            weights = scores.softmax(dim=dim)
-        return weights * size if self.config.rescale else weights
+    @property
+    def _temporal_dim(self) -> int:
+        """Axis of (J, T, B, h) that the softmax of algorithm 3 runs over."""
+        return 3 if self.config.temporal_axis == "hidden" else 1
+
+    def _scale(self, size: int) -> int:
+        """Brings the mean of `size` weights that sum to one back to one, if the config says so."""
+        return size if self.config.rescale else 1
+
+
+def softmax(scores: Tensor) -> Tensor:
+    """Softmax over the last axis; torch is nine times slower on a CPU where that is no multiple of 16."""
+    size = scores.shape[-1]
+    return pad(scores, (0, -size % 16), value=-torch.inf).softmax(dim=-1)[..., :size]

@@ -41,9 +41,9 @@ class Prediction:
 
 
 def predict(
-    model: Model, ridge: Ridge, filter_config: FilterConfig, rate: float, episodes: Sequence[Episode]
+    model: Model, ridge: Ridge, filter_config: FilterConfig, rate: float, episodes: Sequence[Episode], skip: int = 0
 ) -> list[Prediction]:
-    """Predict every episode that is as long as a window, in batches.
+    """Predict every episode that is as long as a window, in batches; without the `skip` first samples of each, if more.
 
     The signals are those of the live estimator to the bit; the network's batches round otherwise than its single
     windows do, by some 1e-6 of the torque. `vastares parity` compares without that.
@@ -51,7 +51,8 @@ def predict(
     Raises:
         DatasetError: no episode is long enough.
     """
-    skip = model.config.window - 1
+    filling = model.config.window - 1
+    skip = max(skip, filling)
     predictions = []
     for episode in episodes:
         if len(episode) <= skip:
@@ -60,10 +61,10 @@ def predict(
         x, tau_meas = chain.run(episode.q, episode.qd, episode.tau)
         tau_meas = tau_meas[skip:]
         mean = np.broadcast_to(model.torque.mean.cpu().numpy().astype(np.float64), tau_meas.shape)
-        tau = {"model": model.predict(x), "mean": mean, "ridge": ridge.predict(x)[skip:]}
+        tau = {"model": model.predict(x[skip - filling :]), "mean": mean, "ridge": ridge.predict(x)[skip:]}
         predictions.append(Prediction(episode.name, episode.t[skip:], tau_meas, tau))
     if not predictions:
-        raise DatasetError(f"too short: no episode has the {skip + 1} samples of a window")
+        raise DatasetError(f"too short: no episode has the {skip + 1} samples that are needed")
     return predictions
 
 

@@ -1,8 +1,8 @@
 """The experiments of [1], sections 4.1 to 4.3, on any dataset.
 
-An experiment is a table of rows, each a training configuration; a row and a seed make a cell. Cells depend on nothing
-else, so they run side by side and are cached by the hash of all they depend on: a run that was stopped goes on, and one
-that is finished is read.
+An experiment is a table of rows, each a training configuration; a row and a seed make a cell. Cells are cached by the
+hash of all they depend on: a run that was stopped goes on, and one that is finished is read. The cells of a row are
+trained in one batched pass; passes run side by side.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 import vastares_ros
+from vastares_ros.core.config import from_mapping
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.signals import SignalChain, windows
 from vastares_ros.io.bundles import save_bundle
@@ -31,11 +32,12 @@ from vastares_ros.models.methods import METHODS
 from vastares_ros.runtime.bundle import Bundle
 
 from .evaluate import PREDICTORS
-from .fit import fit
+from .fit import fit_seeds
 from .train import TrainConfig, device_for
 
 HELD_OUT = 0.2  # of the samples, at least, in the recordings that are held out where none are named
 RESULT = "result.json"
+TUNED = ("lstm", "gru", "rnn", "mlp", "transformer", "va_sta_reslstm")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Cell:
         validation: recordings that choose the best epoch.
         device: where to train.
         paper: a split of [1] instead of test and validation recordings, see `fit.paper_split`.
+        skip: first samples of every episode that are not judged, see `fit.fit_seeds`.
     """
 
     row: str
@@ -61,11 +64,12 @@ class Cell:
     validation: tuple[str, ...]
     device: str = "cpu"
     paper: str = ""
+    skip: int = 0
 
     @property
     def key(self) -> str:
         """Hash of all that the result depends on: data, split, configuration and code."""
-        split = [self.test, self.validation, self.paper]
+        split = [self.test, self.validation, self.paper, self.skip]
         of = [self.dataset_sha256, split, asdict(self.config), self.device, _code()]
         return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:24]
 
@@ -126,12 +130,60 @@ def attention(base: TrainConfig) -> dict[str, TrainConfig]:
     return _methods(base, "va_sta_reslstm")
 
 
+RATES = (0.01, 0.003)
+VARIANTS: dict[str, dict[str, Any]] = {  # as many for every method
+    "": {},
+    "weight decay 0.5": {"weight_decay": 0.5},
+    "half the width": {"network": {"hidden": 16}},
+    "half the window": {"network": {"window": 16}},
+}
+OWN_VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "transformer": {"half the width": {"network": {"width": 16, "feedforward": 32}}},
+    "mlp": {"half the width": {"network": {"hidden": 32}}, "half the window": {"network": {"hidden": 128}}},
+}
+
+
+def tune(base: TrainConfig) -> dict[str, TrainConfig]:
+    """Settings of the network and of the networks it is compared with: as many for each."""
+    rows = {}
+    for name in TUNED:
+        method = METHODS[name]
+        plain = replace(base, model=name, network=base.network if method.config is type(base.network) else method.fixed)
+        for rate in RATES:
+            for label, changes in (VARIANTS | OWN_VARIANTS.get(name, {})).items():
+                row = ", ".join(part for part in (method.label, f"rate {rate}", label) if part)
+                rows[row] = changed(plain, {"learning_rate": rate, **changes})
+    return rows
+
+
+def changed(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
+    """A configuration with some fields changed; `network` names fields of the network's.
+
+    Raises:
+        ConfigError: a field is unknown, or a value is wrong.
+    """
+    network = {**asdict(config.network), **changes.get("network", {})}
+    fields = {**asdict(config), "network": network, **{k: v for k, v in changes.items() if k != "network"}}
+    return from_mapping(TrainConfig, fields)
+
+
+def chosen(results: Sequence[Mapping[str, Any]], rows: Mapping[str, TrainConfig]) -> dict[str, str]:
+    """For every method the row of `tune` with the smallest nmse on the validation recordings, averaged over seeds."""
+    best: dict[str, tuple[float, str]] = {}
+    for row, config in rows.items():
+        of = [r["validation_nmse_mean"] for r in results if r["row"] == row]
+        if of:
+            best[config.model] = min(best.get(config.model, (np.inf, "")), (float(np.mean(of)), row))
+    return {name: row for name, (_, row) in best.items()}
+
+
 EXPERIMENTS: dict[str, Callable[[TrainConfig], dict[str, TrainConfig]]] = {
     "ablation": ablation,
     "compare": compare,
     "layers": layers,
     "activations": activations,
     "attention": attention,
+    "tune": tune,
 }
 
 
@@ -152,41 +204,52 @@ def read_cell(cell: Cell, folder: Path) -> dict[str, Any] | None:
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
 
-def run_cell(cell: Cell, folder: Path) -> dict[str, Any]:
-    """Train one cell and write its figures and its bundle to `folder/<key>`; what is there already is read.
+def run_pass(cells: Sequence[Cell], folder: Path) -> list[dict[str, Any] | Exception]:
+    """Train cells that differ in their seed alone, and write figures and bundle of each to `folder/<key>`.
 
     Returns:
-        `row`, `seed`, `nmse` and `rmse` (predictor -> joint -> number), `nmse_mean`, `seconds`, `parameters`, `bundle`.
+        For each cell `row`, `seed`, `nmse` and `rmse` (predictor -> joint -> number), `nmse_mean`, that on validation
+        recordings `validation_nmse_mean`, `seconds` (its share), `parameters` and `bundle`; or why it has none.
     """
-    if done := read_cell(cell, folder):
-        return done
-    place = folder / cell.key
+    first = cells[0]
     torch.set_num_threads(1)
     began = time.perf_counter()
-    dataset, device = load_dataset(cell.dataset), device_for(cell.device)
-    bundle = fit(dataset, cell.config, device, cell.test, cell.validation, paper=cell.paper)
-    result = {
-        "row": cell.row,
-        "seed": cell.config.seed,
-        **{name: bundle.metrics[name] for name in ("nmse", "rmse", "nmse_mean")},
-        "unit": bundle.effort.unit,
-        "leakage": bundle.metrics.get("leakage", []),
-        "seconds": round(time.perf_counter() - began, 1),
-        "parameters": sum(p.numel() for p in bundle.model.network.state_dict().values()),
-        "bundle": str(place / "bundle"),
-    }
-    with written_folder(place, RESULT, force=True) as scratch:
-        save_bundle(scratch / "bundle", bundle)
-        (scratch / RESULT).write_text(json.dumps(result), encoding="utf-8")
-    return result
+    dataset, device = load_dataset(first.dataset), device_for(first.device)
+    seeds = [cell.config.seed for cell in cells]
+    bundles = fit_seeds(
+        dataset, first.config, seeds, device, first.test, first.validation, first.skip, paper=first.paper
+    )
+    seconds = round((time.perf_counter() - began) / len(cells), 1)
+    results: list[dict[str, Any] | Exception] = []
+    for cell, bundle in zip(cells, bundles, strict=True):
+        if isinstance(bundle, Exception):
+            results.append(bundle)
+            continue
+        place = folder / cell.key
+        result = {
+            "row": cell.row,
+            "seed": cell.config.seed,
+            **{name: bundle.metrics[name] for name in ("nmse", "rmse", "nmse_mean")},
+            "validation_nmse_mean": bundle.metrics.get("validation_nmse_mean"),
+            "unit": bundle.effort.unit,
+            "leakage": bundle.metrics.get("leakage", []),
+            "seconds": seconds,
+            "parameters": sum(p.numel() for p in bundle.model.network.state_dict().values()),
+            "bundle": str(place / "bundle"),
+        }
+        with written_folder(place, RESULT, force=True) as scratch:
+            save_bundle(scratch / "bundle", bundle)
+            (scratch / RESULT).write_text(json.dumps(result), encoding="utf-8")
+        results.append(result)
+    return results
 
 
 def run_cells(
     cells: Sequence[Cell], folder: Path, jobs: int, ray_address: str | None = None
 ) -> Iterator[tuple[Cell, dict[str, Any] | Exception]]:
-    """Run cells side by side, in processes of this machine or as tasks of a Ray cluster; as each ends, its result.
+    """Run cells in passes side by side, in processes of this machine or as tasks of a Ray cluster.
 
-    A cell that fails gives its exception and does not stop the others.
+    Yields each result as it ends. A cell that fails gives its exception and does not stop the others.
 
     Args:
         cells: what to run.
@@ -201,14 +264,35 @@ def run_cells(
             yield cell, done
         else:
             left.append(cell)
-    if left:
-        yield from _run_on_ray(left, folder, jobs, ray_address) if ray_address else _run_here(left, folder, jobs)
+    if not left:
+        return
+    passes = _passes(left, jobs)
+    for together, results in (
+        _run_on_ray(passes, folder, jobs, ray_address) if ray_address else _run_here(passes, folder, jobs)
+    ):
+        if isinstance(results, Exception):
+            yield from ((cell, results) for cell in together)
+        else:
+            yield from zip(together, results, strict=True)
 
 
-def _run_here(cells: Sequence[Cell], folder: Path, jobs: int) -> Iterator[tuple[Cell, dict[str, Any] | Exception]]:
-    pool = ProcessPoolExecutor(min(jobs, len(cells)), mp_context=get_context("spawn"))
+def _passes(cells: Sequence[Cell], jobs: int) -> list[list[Cell]]:
+    """Cells that differ in their seed alone, together; the last rows first, since they tend to take longest."""
+    passes: dict[str, list[Cell]] = {}
+    for cell in cells:
+        passes.setdefault(replace(cell, config=replace(cell.config, seed=0)).key, []).append(cell)
+    if len(passes) < jobs:  # better one seed a process than idle ones
+        return [[cell] for cell in cells]
+    return list(passes.values())[::-1]
+
+
+Passed = tuple[list[Cell], list[dict[str, Any] | Exception] | Exception]
+
+
+def _run_here(passes: Sequence[list[Cell]], folder: Path, jobs: int) -> Iterator[Passed]:
+    pool = ProcessPoolExecutor(min(jobs, len(passes)), mp_context=get_context("spawn"))
     try:
-        futures = {pool.submit(run_cell, cell, folder): cell for cell in cells}
+        futures = {pool.submit(run_pass, cells, folder): cells for cells in passes}
         for future in as_completed(futures):
             error = future.exception()
             if error is not None and not isinstance(error, Exception):
@@ -220,9 +304,7 @@ def _run_here(cells: Sequence[Cell], folder: Path, jobs: int) -> Iterator[tuple[
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _run_on_ray(
-    cells: Sequence[Cell], folder: Path, jobs: int, address: str
-) -> Iterator[tuple[Cell, dict[str, Any] | Exception]]:
+def _run_on_ray(passes: Sequence[list[Cell]], folder: Path, jobs: int, address: str) -> Iterator[Passed]:
     import ray
 
     if address == "local":
@@ -230,15 +312,15 @@ def _run_on_ray(
     else:
         ray.init(address=address, log_to_driver=False)
     try:
-        task = ray.remote(num_cpus=1, max_retries=0)(run_cell)
-        running = {task.remote(cell, folder.absolute()): cell for cell in cells}
+        task = ray.remote(num_cpus=1, max_retries=0)(run_pass)
+        running = {task.remote(cells, folder.absolute()): cells for cells in passes}
         while running:
             (done,), _ = ray.wait(list(running), num_returns=1)
-            cell = running.pop(done)
+            cells = running.pop(done)
             try:
-                yield cell, ray.get(done)
-            except Exception as error:  # whatever the cell raised, wrapped by Ray
-                yield cell, getattr(error, "cause", None) or error
+                yield cells, ray.get(done)
+            except Exception as error:  # whatever the pass raised, wrapped by Ray
+                yield cells, getattr(error, "cause", None) or error
     finally:
         ray.shutdown()
 
@@ -254,7 +336,8 @@ def make_cells(
     paper: str = "",
 ) -> list[Cell]:
     """The cells of an experiment: every row with seeds 0, 1, …"""
-    where = (path.absolute(), dataset.sha256, tuple(test), tuple(validation), device, paper)
+    skip = max(config.network.window for config in rows.values()) - 1  # so that all are judged on the same samples
+    where = (path.absolute(), dataset.sha256, tuple(test), tuple(validation), device, paper, skip)
     return [Cell(row, replace(c, seed=seed), *where) for seed in range(seeds) for row, c in rows.items()]
 
 

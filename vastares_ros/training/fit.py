@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from vastares_ros.core.errors import DatasetError
+from vastares_ros.core.errors import ConfigError, DatasetError
 from vastares_ros.core.samples import Episode
 from vastares_ros.io.datasets import Dataset
 from vastares_ros.models.baselines import Ridge
+from vastares_ros.models.model import Model
 from vastares_ros.runtime.bundle import QUANTILES, Bundle
 
-from .evaluate import predict, score
-from .train import Progress, TrainConfig, Windows, train
+from .evaluate import Prediction, predict, score
+from .train import Progress, TrainConfig, Windows, train_seeds
 
 # Samples for training, and the next for testing, of the three data sets of [1], section 4.1.
 PAPER_SPLITS = {"kuka1": (16_000, 4_000), "kuka2": (13_000, 4_560), "ur5": (15_000, 5_000)}
@@ -103,7 +104,36 @@ def fit(
     listed as `leakage` beside the figures.
 
     Raises:
+        ConfigError: training diverged.
         DatasetError: see `split`, `paper_split` and `train`.
+    """
+    (bundle,) = fit_seeds(
+        dataset, config, [config.seed], device, test, validation, report=report, checkpoint=checkpoint, paper=paper
+    )
+    if isinstance(bundle, ConfigError):
+        raise bundle
+    return bundle
+
+
+def fit_seeds(
+    dataset: Dataset,
+    config: TrainConfig,
+    seeds: Sequence[int],
+    device: torch.device,
+    test: Sequence[str] = (),
+    validation: Sequence[str] = (),
+    skip: int = 0,
+    report: Callable[[Progress], None] = lambda progress: None,
+    checkpoint: Path | None = None,
+    paper: str = "",
+) -> list[Bundle | ConfigError]:
+    """`fit` for several seeds in one batched pass; for a seed that diverged, the reason.
+
+    With `skip`, the first samples of every episode are not judged: methods with windows of other lengths are then
+    judged on the same samples.
+
+    Raises:
+        DatasetError: as `fit`.
     """
     if paper:
         training, tested = paper_split(dataset, paper)
@@ -113,49 +143,53 @@ def fit(
     else:
         training, validated, tested = split(dataset, test, validation)
         rule = "by recording"
-    model = train(training, validated, dataset.rate, config, device, report, checkpoint)
+    models = train_seeds(training, validated, dataset.rate, config, seeds, device, report, checkpoint)
     data = Windows(training, dataset.rate, config)
     ridge = Ridge.fit(data.x, data.tau)
-
-    judged = tested or validated or training
-    predictions = predict(model, ridge, config.filter, dataset.rate, judged)
-    variance = model.torque.scale.double().numpy() ** 2
-    metrics: dict[str, Any] = {"of": "test" if tested else "validation" if validated else "training"}
-    metrics |= score(predictions, dataset.joints, variance)
-    if leakage := sorted({e.recording for e in training} & {e.recording for e in tested}):
-        metrics["leakage"] = leakage
-
-    calibration = validated or judged
-    if calibration is not judged:
-        predictions = predict(model, ridge, config.filter, dataset.rate, calibration)
-    residual = np.abs(np.concatenate([p.tau_ext for p in predictions]))
     names = {"training": training, "validation": validated, "test": tested}
     joints = len(dataset.joints)
     low, high = data.x[:, : 2 * joints].min(axis=0), data.x[:, : 2 * joints].max(axis=0)
-    how: dict[str, Any] = {
-        "split": {part: _recordings(episodes) for part, episodes in names.items()},
-        "split_rule": rule,
-        "config": asdict(config),
-        "device": str(device),
-    }
-    return Bundle(
-        robot=dataset.robot,
-        joints=dataset.joints,
-        topic=dataset.topic,
-        effort=dataset.effort,
-        rate=dataset.rate,
-        filter=config.filter,
-        method=config.model,
-        model=model,
-        ridge=ridge,
-        q_range=np.stack([low[:joints], high[:joints]]),
-        qd_range=np.stack([low[joints:], high[joints:]]),
-        residual_quantiles=np.quantile(residual, QUANTILES, axis=0),
-        residual_source=tuple(_recordings(calibration)),
-        training=how,
-        metrics=metrics,
-        dataset_sha256=dataset.sha256,
-    )
+
+    def bundle(model: Model, seed: int) -> Bundle:
+        def judge(episodes: Sequence[Episode]) -> tuple[list[Prediction], dict[str, Any]]:
+            predictions = predict(model, ridge, config.filter, dataset.rate, episodes, skip)
+            return predictions, score(predictions, dataset.joints, model.torque.scale.double().numpy() ** 2)
+
+        of = "test" if tested else "validation" if validated else "training"
+        judged, figures = judge(names[of])
+        metrics: dict[str, Any] = {"of": of} | figures
+        if leakage := sorted({e.recording for e in training} & {e.recording for e in tested}):
+            metrics["leakage"] = leakage
+        if tested and validated:
+            judged, figures = judge(validated)
+            metrics["validation_nmse_mean"] = figures["nmse_mean"]["model"]
+        residual = np.abs(np.concatenate([p.tau_ext for p in judged]))
+        return Bundle(
+            robot=dataset.robot,
+            joints=dataset.joints,
+            topic=dataset.topic,
+            effort=dataset.effort,
+            rate=dataset.rate,
+            filter=config.filter,
+            method=config.model,
+            model=model,
+            ridge=ridge,
+            q_range=np.stack([low[:joints], high[:joints]]),
+            qd_range=np.stack([low[joints:], high[joints:]]),
+            residual_quantiles=np.quantile(residual, QUANTILES, axis=0),
+            residual_source=tuple(_recordings(validated or names[of])),
+            training={
+                "split": {part: _recordings(episodes) for part, episodes in names.items()},
+                "split_rule": rule,
+                "config": asdict(replace(config, seed=seed)),
+                "device": str(device),
+            },
+            metrics=metrics,
+            dataset_sha256=dataset.sha256,
+        )
+
+    pairs = zip(models, seeds, strict=True)
+    return [model if isinstance(model, ConfigError) else bundle(model, seed) for model, seed in pairs]
 
 
 def _recordings(episodes: Sequence[Episode]) -> list[str]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vastares_ros.core.errors import ConfigError, DatasetError, DeviceError, OutputError
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.signals import FilterConfig, SignalChain
-from vastares_ros.models.methods import Fitted, method, network_config
+from vastares_ros.models.methods import NETWORKS, Fitted, method, network_config
 from vastares_ros.models.model import Model
 
 
@@ -150,19 +152,21 @@ class Windows:
         return len(self.first)
 
     def take(self, which: Tensor) -> tuple[Tensor, Tensor]:
-        """Standardised windows (B, T, C) and the torques (B, J) at their newest samples."""
-        rows = self.first[which, None] + self._steps
-        return self._x[rows], self._tau[rows[:, -1]]
+        """Standardised windows (…, T, C) and the torques (…, J) at their newest samples, for `which` of any shape."""
+        rows = self.first[which][..., None] + self._steps
+        return self._x[rows], self._tau[rows[..., -1]]
 
 
 @torch.inference_mode()
-def loss_per_joint(model: Model, data: Windows) -> Tensor:
-    """Standardised mean squared error per joint (J,), with frozen statistics."""
-    model.eval()
-    total = torch.zeros(model.joints, device=data.first.device)
+def loss_per_net(network: nn.Module, data: Windows) -> Tensor:
+    """Standardised mean squared error of each network (seeds * joints,), with frozen statistics."""
+    network.eval()
+    total: Tensor | float = 0.0
     for which in torch.arange(len(data), device=data.first.device).split(1024):
         x, tau = data.take(which)
-        total += (model.network(x) - tau).square().sum(0)
+        predicted = network(x)
+        total = total + (predicted - tau.repeat(1, predicted.shape[1] // tau.shape[1])).square().sum(0)
+    assert isinstance(total, Tensor)
     return total / len(data)
 
 
@@ -175,117 +179,259 @@ def train(
     report: Callable[[Progress], None] = lambda progress: None,
     checkpoint: Path | None = None,
 ) -> Model:
-    """Train one network per joint.
+    """Train one network per joint with the seed of the configuration; see `train_seeds`.
+
+    Raises:
+        ConfigError: training diverged.
+        DatasetError: nothing is long enough for a window, or a checkpoint belongs to another run.
+    """
+    (model,) = train_seeds(training, validation, rate, config, [config.seed], device, report, checkpoint)
+    if isinstance(model, ConfigError):
+        raise model
+    return model
+
+
+def train_seeds(
+    training: Sequence[Episode],
+    validation: Sequence[Episode],
+    rate: float,
+    config: TrainConfig,
+    seeds: Sequence[int],
+    device: torch.device,
+    report: Callable[[Progress], None] = lambda progress: None,
+    checkpoint: Path | None = None,
+) -> list[Model | ConfigError]:
+    """Train one network per joint and seed, all in one batched pass.
+
+    The seeds share nothing: each has its own weights, order of windows, learning rate, best epochs and end, and becomes
+    what it would have become alone, but for rounding.
 
     Args:
         training: episodes to learn from.
         validation: episodes that choose the best epoch, per joint; may be empty.
         rate: samples per second of all episodes [Hz].
-        config: everything else.
+        config: everything else; its own seed does not count.
+        seeds: of the initial weights and of the order of the windows.
         device: where to train.
-        report: called after every epoch.
+        report: called after every epoch, with averages over the seeds.
         checkpoint: file to write after every epoch, and to go on from where it exists.
 
     Returns:
-        The model in eval mode, on the CPU.
+        For each seed its model, in eval mode, on the CPU; or why it has none.
 
     Raises:
         DatasetError: nothing is long enough for a window, or a checkpoint belongs to another run.
     """
-    torch.manual_seed(config.seed)
     data = Windows(training, rate, config)
-    model = Model(training[0].q.shape[1], config.network)
-    model.features.fit(data.x)
-    model.torque.fit(data.tau)
-    model.to(device)
-    data.to(model)
-    held_out = Windows(validation, rate, config).to(model) if validation else None
-    if isinstance(model.network, Fitted):  # solved at once: no gradient, no epochs, no checkpoint
-        began = time.perf_counter()
-        x, tau = data.take(torch.arange(len(data), device=device))
-        model.network.fit(x[:, -1], tau)
-        speed = len(data) / (time.perf_counter() - began)
-        train_loss = float(loss_per_joint(model, data).mean())
-        validation_loss = float(loss_per_joint(model, held_out).mean()) if held_out is not None else None
-        report(Progress(1, 1, train_loss, validation_loss, 0.0, speed))
-        return model.eval().cpu()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimiser, factor=config.plateau_factor, patience=config.plateau_patience, min_lr=1e-5
-    )
-    best = Best(model)
-    run = {"config": repr(config), "windows": len(data)}
-    start = _restore(checkpoint, run, model, optimiser, plateau, best)
-
-    for epoch in range(start, config.epochs):
-        began = time.perf_counter()
-        order = torch.randperm(len(data), generator=torch.Generator().manual_seed(config.seed * 1_000_003 + epoch))
-        order = order[: config.epoch_windows]
-        size = min(config.batch, len(order))
-        batches = order[: len(order) // size * size].view(-1, size).to(device)
-        model.train()
-        total = torch.zeros((), device=device)
-        for which in batches:
-            x, tau = data.take(which)
-            loss = (model.network(x) - tau).square().mean(0).sum()  # the sum keeps each joint's gradient its own
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            total += loss.detach()
-        train_loss = float(total) / len(batches) / model.joints
-        if not math.isfinite(train_loss):
-            raise ConfigError(f"training diverged in epoch {epoch + 1} (loss {train_loss}): lower learning_rate")
-        plateau.step(train_loss)
-        validation_loss = None
-        if held_out is not None:
-            per_joint = loss_per_joint(model, held_out)
-            validation_loss = float(per_joint.mean())
-            best.update(model, per_joint, epoch)
-        speed = batches.numel() / (time.perf_counter() - began)
-        report(Progress(epoch + 1, config.epochs, train_loss, validation_loss, float(plateau.get_last_lr()[0]), speed))
-        _save(checkpoint, run, epoch + 1, model, optimiser, plateau, best)
-        if held_out is not None and epoch - best.epoch >= config.early_stopping:
-            break
+    held_out = Windows(validation, rate, config) if validation else None
+    models = []
+    for seed in seeds:
+        torch.manual_seed(seed)
+        model = Model(training[0].q.shape[1], config.network)
+        model.features.fit(data.x)
+        model.torque.fit(data.tau)
+        models.append(model.to(device))
+    data.to(models[0])
     if held_out is not None:
-        best.restore(model)
+        held_out.to(models[0])
+    if isinstance(models[0].network, Fitted):  # solved at once: no gradient, no epochs, no checkpoint
+        return [_fit(model, seed, data, held_out, report) for model, seed in zip(models, seeds, strict=True)]
+
+    joints = models[0].joints
+    network = NETWORKS[type(config.network)](joints, config.network, seeds=len(seeds)).to(device)
+    states = [model.network.state_dict() for model in models]
+    network.load_state_dict({name: torch.cat([state[name] for state in states]) for name in states[0]})
+    runs = [_Run(network, seed, part, joints, config) for part, seed in enumerate(seeds)]
+    best = Best(network, len(seeds) * joints)
+    run = {"config": repr(replace(config, seed=0)), "seeds": list(seeds), "windows": len(data)}
+    start = _restore(checkpoint, run, network, runs, best)
+
+    with quick_products():
+        for epoch in range(start, config.epochs):
+            began = time.perf_counter()
+            batches = torch.stack([r.batches(len(data), epoch) for r in runs], dim=1).to(device)  # (steps, S, B)
+            network.train()
+            total = torch.zeros(len(runs) * joints, device=device)
+            for which in batches:
+                x, tau = data.take(which)
+                if len(runs) == 1:
+                    x = x[0]  # shared by all joints: not copied for each
+                loss = (network(x) - tau.transpose(0, 1).flatten(1)).square().mean(0)  # (S*J,)
+                loss.sum().backward()  # the sum keeps each network's gradient its own
+                for r in runs:
+                    r.step()
+                network.zero_grad(set_to_none=False)  # the runs hold views of it
+                total += loss.detach()
+            losses = (total / len(batches)).view(len(runs), joints).mean(1).tolist()
+            validation_loss = None
+            if held_out is not None:
+                per_net = loss_per_net(network, held_out)
+                validation_loss = float(per_net.nanmean())
+                best.update(network, per_net, epoch)
+            for r, train_loss in zip(runs, losses, strict=True):
+                r.after_epoch(epoch, train_loss, best.epoch[r.nets] if held_out is not None else None)
+            speed = batches.numel() / (time.perf_counter() - began)
+            learning = [r for r in runs if r.error is None]
+            if learning:
+                rate_now = float(np.mean([r.learning_rate for r in learning]))
+                mean_loss = float(
+                    np.mean([train_loss for r, train_loss in zip(runs, losses, strict=True) if not r.error])
+                )
+                report(Progress(epoch + 1, config.epochs, mean_loss, validation_loss, rate_now, speed))
+            _save(checkpoint, run, epoch + 1, network, runs, best)
+            if all(r.ended for r in runs):
+                break
+    if held_out is not None:
+        best.restore(network)
+    trained: list[Model | ConfigError] = []
+    for model, r in zip(models, runs, strict=True):
+        model.network.load_state_dict({name: value[r.nets] for name, value in network.state_dict().items()})
+        trained.append(r.error or model.eval().cpu())
+    return trained
+
+
+def _fit(model: Model, seed: int, data: Windows, held_out: Windows | None, report: Callable[[Progress], None]) -> Model:
+    began = time.perf_counter()
+    torch.manual_seed(seed)
+    x, tau = data.take(torch.arange(len(data), device=data.first.device))
+    network: Any = model.network
+    network.fit(x[:, -1], tau)
+    speed = len(data) / (time.perf_counter() - began)
+    train_loss = float(loss_per_net(network, data).mean())
+    validation_loss = float(loss_per_net(network, held_out).mean()) if held_out is not None else None
+    report(Progress(1, 1, train_loss, validation_loss, 0.0, speed))
     return model.eval().cpu()
 
 
+class _Run:
+    """One seed of a stack: its part of every parameter, with an optimiser and a schedule of its own."""
+
+    def __init__(self, network: nn.Module, seed: int, part: int, joints: int, config: TrainConfig):
+        self.part, self.nets = part, slice(part * joints, (part + 1) * joints)
+        self.error: ConfigError | None = None
+        self.ended = False
+        self._seed, self._config = seed, config
+        parameters = []
+        for whole in network.parameters():
+            if whole.grad is None:
+                whole.grad = torch.zeros_like(whole)
+            own = nn.Parameter(whole.data[self.nets])  # the same memory
+            own.grad = whole.grad[self.nets]
+            parameters.append(own)
+        self.optimiser = torch.optim.AdamW(
+            parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimiser, factor=config.plateau_factor, patience=config.plateau_patience, min_lr=1e-5
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        """Of Adam, now."""
+        return float(self.plateau.get_last_lr()[0])
+
+    def batches(self, windows: int, epoch: int) -> Tensor:
+        """Which windows an epoch takes: (steps, B)."""
+        order = torch.randperm(windows, generator=torch.Generator().manual_seed(self._seed * 1_000_003 + epoch))
+        order = order[: self._config.epoch_windows]
+        size = min(self._config.batch, len(order))
+        return order[: len(order) // size * size].view(-1, size)
+
+    def step(self) -> None:
+        """Take a step of Adam, unless this seed has come to its end."""
+        if not self.ended:
+            self.optimiser.step()
+
+    def after_epoch(self, epoch: int, loss: float, best: Tensor | None) -> None:
+        """Schedule the rate by the training loss; end if it is no number, or where validation stands still.
+
+        Args:
+            epoch: the one that ended.
+            loss: of training, averaged over joints.
+            best: best epochs of the joints, where there is validation.
+        """
+        if self.ended:
+            return
+        if not math.isfinite(loss):
+            self.error = ConfigError(f"training diverged in epoch {epoch + 1} (loss {loss}): lower learning_rate")
+            self.ended = True
+            return
+        self.plateau.step(loss)
+        self.ended = best is not None and epoch - int(best.max()) >= self._config.early_stopping
+
+
+@contextmanager
+def quick_products() -> Iterator[None]:
+    """Let torch's oneDNN do matrix products on the CPU, where that does not cost precision: twice as fast on some CPUs.
+
+    torch takes oneDNN for float32 only where less precision is allowed. On a CPU that has no quicker kind of product
+    oneDNN computes in full precision all the same, and this looks whether it does.
+    """
+    settings = getattr(torch.backends.mkldnn, "matmul", None)
+    before = getattr(settings, "fp32_precision", None)
+    if settings is None or before is None or not _exact_by_onednn():
+        yield
+        return
+    settings.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        settings.fp32_precision = before
+
+
+@cache
+def _exact_by_onednn() -> bool:
+    settings: Any = getattr(torch.backends.mkldnn, "matmul")  # noqa: B009 - newer than its type stubs
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 2, 128, 128, generator=generator)
+    exact = a.double() @ b.double()
+    before = settings.fp32_precision
+    errors = []
+    for precision in (before, "bf16"):
+        settings.fp32_precision = precision
+        errors.append(float((torch.bmm(a, b) - exact).abs().max()))
+    settings.fp32_precision = before
+    return errors[1] <= 2 * errors[0]
+
+
 class Best:
-    """The best weights so far on the validation recordings, joint by joint (the joints share nothing)."""
+    """The best weights so far on the validation recordings, network by network (they share nothing).
 
-    def __init__(self, model: Model):
-        self.loss = torch.full((model.joints,), torch.inf)
-        self.epoch = 0
-        self.state = {name: value.clone() for name, value in model.network.state_dict().items()}
+    Attributes:
+        loss: best loss of each network (N,).
+        epoch: when it had that.
+    """
 
-    def update(self, model: Model, loss: Tensor, epoch: int) -> None:
-        """Keep what is better than before; loss (J,)."""
+    def __init__(self, network: nn.Module, nets: int):
+        self.loss = torch.full((nets,), torch.inf)
+        self.epoch = torch.zeros(nets, dtype=torch.long)
+        self.state = {name: value.clone() for name, value in network.state_dict().items()}
+
+    def update(self, network: nn.Module, loss: Tensor, epoch: int) -> None:
+        """Keep what is better than before; loss (N,)."""
         better = loss.cpu() < self.loss
-        if better.any():
-            self.epoch = epoch
-            self.loss = torch.where(better, loss.cpu(), self.loss)
-            for name, value in model.network.state_dict().items():
-                if value.dim():  # batch-norm's step counter has none
-                    joints = value.view(len(better), -1)
-                    self.state[name].view(len(better), -1)[better] = joints[better]
+        self.epoch[better] = epoch
+        self.loss = torch.where(better, loss.cpu(), self.loss)
+        for name, value in network.state_dict().items():
+            self.state[name][better] = value[better]
 
-    def restore(self, model: Model) -> None:
-        """Put the best weights into the model."""
-        model.network.load_state_dict(self.state)
+    def restore(self, network: nn.Module) -> None:
+        """Put the best weights into the network."""
+        network.load_state_dict(self.state)
 
 
 def _save(
-    path: Path | None, run: dict[str, Any], epoch: int, model: Model, optimiser: Any, plateau: Any, best: Best
+    path: Path | None, run: dict[str, Any], epoch: int, network: nn.Module, runs: Sequence[_Run], best: Best
 ) -> None:
     if path is None:
         return
     state = {
         "run": run,
         "epoch": epoch,
-        "model": model.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "plateau": plateau.state_dict(),
+        "network": network.state_dict(),
+        "optimisers": [r.optimiser.state_dict() for r in runs],
+        "plateaus": [r.plateau.state_dict() for r in runs],
+        "ended": [r.ended for r in runs],
         "best": {"loss": best.loss, "epoch": best.epoch, "state": best.state},
     }
     partial = path.with_suffix(".partial")
@@ -296,7 +442,7 @@ def _save(
         raise OutputError(f"{path} cannot be written: free some space there, then --resume") from error
 
 
-def _restore(path: Path | None, run: dict[str, Any], model: Model, optimiser: Any, plateau: Any, best: Best) -> int:
+def _restore(path: Path | None, run: dict[str, Any], network: nn.Module, runs: Sequence[_Run], best: Best) -> int:
     """Go on from a checkpoint where there is one; the epoch to go on with."""
     if path is None or not path.exists():
         return 0
@@ -306,8 +452,10 @@ def _restore(path: Path | None, run: dict[str, Any], model: Model, optimiser: An
         raise DatasetError(f"{path} is not a checkpoint of this version: delete it to start afresh") from error
     if state["run"] != run:
         raise DatasetError(f"{path} belongs to a run with another configuration or dataset: delete it to start afresh")
-    model.load_state_dict(state["model"])
-    optimiser.load_state_dict(state["optimiser"])
-    plateau.load_state_dict(state["plateau"])
+    network.load_state_dict(state["network"])
+    for r, optimiser, plateau, ended in zip(runs, state["optimisers"], state["plateaus"], state["ended"], strict=True):
+        r.optimiser.load_state_dict(optimiser)
+        r.plateau.load_state_dict(plateau)
+        r.ended = ended
     best.loss, best.epoch, best.state = state["best"]["loss"], state["best"]["epoch"], state["best"]["state"]
     return int(state["epoch"])
