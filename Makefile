@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench results clean
 
 # .venv has a ROS of its own. One that is sourced in this shell is for another Python, and its libraries would be
 # mixed with ours; the last variable is set below a Python that has such a ROS, and would keep ours from being found.
@@ -30,6 +30,9 @@ lint: $(READY)  ## ruff and mypy
 
 bench: $(READY)  ## every program in bench/, each printing JSON
 	@for program in $(wildcard bench/*.py); do echo "$$program" >&2; $(BIN)/python "$$program"; done
+
+results: $(READY)  ## docs/results.md from the real recordings, hours; needs VASTARES_DATA or ../shared/data
+	$(BIN)/python docs/results.py
 
 clean:  ## remove what was built and written, the environment too
 	rm -rf .venv build install log out *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache

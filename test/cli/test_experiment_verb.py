@@ -1,11 +1,19 @@
 """`vastares experiment`, as a user types it."""
 
 import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
+import yaml
 
+from vastares_ros.cli.experiment import tuned
 from vastares_ros.cli.main import main
 from vastares_ros.io.datasets import write_dataset
+from vastares_ros.training.experiment import EXPERIMENTS, TUNED
+from vastares_ros.training.train import TrainConfig
 
 pytest.importorskip("matplotlib")
 
@@ -40,6 +48,63 @@ def test_attention_and_trajectories(folder, capfd):
     assert experiment(folder, "trajectories") == 0
     names = {"attention_spatial.png", "attention_temporal.png", "attention_velocity.png", "trajectories.png"}
     assert names <= {p.name for p in (folder / "out").iterdir()}
+
+
+def test_tune_writes_settings_that_the_others_take(folder, tmp_path, capfd):
+    split = ("--test", "three", "--seeds", "1")
+    assert experiment(folder, "tune", *split) == 2
+    assert "name some with --validation" in capfd.readouterr().err
+    (folder / "small.yaml").write_text(
+        "network: {window: 4, hidden: 4, hidden_layers: 0}\nepochs: 1\nepoch_windows: 128\n"
+    )
+    assert experiment(folder, "tune", *split, "--validation", "two") == 0
+    settings = yaml.safe_load((folder / "out" / "tuned.yaml").read_text())
+    assert set(settings) == set(TUNED) and "kind" not in settings["gru"]["network"]
+    assert (folder / "out" / "tuned.md").read_text().count("\n") == len(TUNED)
+    settings = {"mlp": {"network": {"hidden": 3}}, "va_sta_reslstm": {"learning_rate": 0.5}}
+    (tmp_path / "tuned.yaml").write_text(yaml.safe_dump(settings))
+    config = TrainConfig()
+    rows = tuned(EXPERIMENTS["compare"](config) | EXPERIMENTS["ablation"](config), tmp_path / "tuned.yaml")
+    assert rows["MLP"].network.hidden == 3 and rows["MLP"].learning_rate == config.learning_rate
+    assert rows["LSTM+SA"].learning_rate == 0.5 and rows["LSTM+SA"].model == "lstm_sa"
+    assert rows["LSTM"] == EXPERIMENTS["compare"](config)["LSTM"]
+    for wrong, says in (({"svm": {}}, "'svm' must be a method"), ({"mlp": {"units": 3}}, "mlp: unknown field units")):
+        (tmp_path / "tuned.yaml").write_text(yaml.safe_dump(wrong))
+        assert experiment(folder, "compare", *split, "--tuned", tmp_path / "tuned.yaml") == 2
+        assert says in capfd.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are looked up in /proc")
+def test_workers_end_with_a_program_that_was_killed(folder):
+    (folder / "long.yaml").write_text("epochs: 10000\n")
+    arguments = ["attention", "--dataset", folder / "d", "--config", folder / "long.yaml", "-o", folder / "killed"]
+    command = [sys.executable, "-m", "vastares_ros", "experiment", *map(str, arguments), "--seeds", "1", "--jobs", "1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
+        workers = eventually(lambda: [pid for pid in children(program.pid) if "spawn_main" in command_of(pid)])
+        program.kill()
+    eventually(lambda: not any("spawn_main" in command_of(pid) for pid in workers))
+
+
+def children(pid):
+    try:
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+
+
+def command_of(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def eventually(condition):
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+    pytest.fail("it did not come about within a minute")
 
 
 def test_bad_input(folder, capfd, dataset, tmp_path):

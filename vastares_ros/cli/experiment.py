@@ -158,7 +158,7 @@ def tuned(rows: Mapping[str, TrainConfig], path: Path | None) -> dict[str, Train
 def _write_tuned(
     file: Path, rows: Mapping[str, TrainConfig], best: Mapping[str, str], validation: Sequence[str]
 ) -> None:
-    settings = {}
+    settings: dict[str, dict[str, Any]] = {}
     for name, row in best.items():
         config = rows[row]
         fixed = METHODS[name].fixed
@@ -171,6 +171,7 @@ def _write_tuned(
         console.print(f"best of {METHODS[name].label}: {row}")
     said = f"# By `vastares experiment tune`, chosen on {', '.join(validation)}.\n"
     file.write_text(said + yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    file.with_suffix(".md").write_text("".join(f"{row}\n" for row in best.values()), encoding="utf-8")
     console.print(f"settings: {file}")
 
 

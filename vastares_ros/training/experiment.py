@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -290,7 +292,7 @@ Passed = tuple[list[Cell], list[dict[str, Any] | Exception] | Exception]
 
 
 def _run_here(passes: Sequence[list[Cell]], folder: Path, jobs: int) -> Iterator[Passed]:
-    pool = ProcessPoolExecutor(min(jobs, len(passes)), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(min(jobs, len(passes)), get_context("spawn"), initializer=_end_with_parent)
     try:
         futures = {pool.submit(run_pass, cells, folder): cells for cells in passes}
         for future in as_completed(futures):
@@ -302,6 +304,18 @@ def _run_here(passes: Sequence[list[Cell]], folder: Path, jobs: int) -> Iterator
         for process in list((pool._processes or {}).values()):  # nobody waits minutes for a Ctrl-C
             process.terminate()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let a worker not train on when the program that wants the result was killed."""
+    parent = parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _run_on_ray(passes: Sequence[list[Cell]], folder: Path, jobs: int, address: str) -> Iterator[Passed]:
