@@ -16,7 +16,7 @@ EXTRAS = {
     "physics": ["pin"],
     "report": ["matplotlib"],
     "ray": ["ray"],
-    "test": ["pytest", "pytest-cov", "pytest-xdist", "colcon-common-extensions"],
+    "test": ["pytest", "pytest-cov", "pytest-xdist", "colcon-common-extensions", "mcap"],
     "lint": ["ruff", "mypy", "types-PyYAML"],
 }
 

@@ -21,6 +21,8 @@ VERBS = {
     "train": ("vastares_ros.cli.train", "a dataset to a bundle"),
     "evaluate": ("vastares_ros.cli.evaluate", "score a bundle on bags or a dataset, with an HTML report"),
     "experiment": ("vastares_ros.cli.experiment", "the tables and figures of the paper, on your dataset"),
+    "replay": ("vastares_ros.cli.replay", "run a bundle over a bag and write an MCAP to look at"),
+    "layout": ("vastares_ros.cli.layout", "a layout of PlotJuggler, RViz or Foxglove for exactly this robot"),
     "play": ("vastares_ros.nodes.play", "publish a bag over DDS with its own stamps"),
     "parity": ("vastares_ros.nodes.parity", "play a bag through the live node and compare with offline"),
     "info": ("vastares_ros.cli.info", "what a bundle, a dataset or a bag holds"),
@@ -35,7 +37,19 @@ _ROS = (
     "this verb needs ROS 2: source your ROS installation, or pip install 'ros-jazzy-rclpy[fastrtps]' "
     "ros-common-interfaces"
 )
-_INSTALL = dict.fromkeys(("rclpy", "sensor_msgs", "geometry_msgs", "std_msgs", "std_srvs"), _ROS) | {
+_ROS_PACKAGES = (
+    "rclpy",
+    "builtin_interfaces",
+    "diagnostic_msgs",
+    "geometry_msgs",
+    "lifecycle_msgs",
+    "rcl_interfaces",
+    "sensor_msgs",
+    "std_msgs",
+    "std_srvs",
+    "visualization_msgs",
+)
+_INSTALL = dict.fromkeys(_ROS_PACKAGES, _ROS) | {
     "pinocchio": "this verb needs pinocchio: pip install pin",
     "matplotlib": "this verb needs matplotlib: pip install matplotlib",
 }

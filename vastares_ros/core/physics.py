@@ -7,7 +7,9 @@ first body is built, so that everything that needs no physics runs without it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -58,8 +60,6 @@ class RigidBody:
             if not model.existJointName(joint) or model.joints[model.getJointId(joint)].nv != 1:
                 moving = ", ".join(name for name in list(model.names)[1:])
                 raise RobotError(f"joint {joint!r} is not a moving joint of the URDF; it has: {moving}")
-        if not model.existFrame(tip):
-            raise RobotError(f"tip {tip!r} is not a frame of the URDF; it ends with {model.frames[-1].name!r}")
 
         others = [i for i in range(1, model.njoints) if model.names[i] not in joints]
         model = pin.buildReducedModel(model, others, pin.neutral(model))
@@ -71,6 +71,7 @@ class RigidBody:
         self._endless = np.array([j.nq == 2 for j in chain])
         model.armature[self._v] = rotor_inertia
         self._model, self._data = model, model.createData()
+        self.require_frame(tip)
         self._frame = model.getFrameId(tip)
         self._neutral = pin.neutral(model)
 
@@ -94,14 +95,36 @@ class RigidBody:
         """Torque G that holds the arm still at q, shape (J,)."""
         return self._pin.computeGeneralizedGravity(self._model, self._data, self._configuration(q))[self._v]
 
-    def tip_jacobian(self, q: Array) -> Array:
-        """Jacobian of the tip, shape (6, J): linear then angular velocity in the axes of the base.
+    def tip_jacobian(self, q: Array, reference: str = "") -> Array:
+        """Jacobian of the tip, shape (6, J): linear then angular velocity.
 
-        Its transpose takes a wrench at the tip, force then torque in the axes of the base, to joint torques.
+        Its transpose takes a wrench on the tip, force then torque, to joint torques.
+
+        Args:
+            q: positions, shape (J,) [rad].
+            reference: frame of the URDF at whose origin and in whose axes the velocity and the wrench are; where
+                empty, they are at the origin of the tip, in the axes of the base.
         """
-        axes = self._pin.LOCAL_WORLD_ALIGNED
-        jacobian = self._pin.computeFrameJacobian(self._model, self._data, self._configuration(q), self._frame, axes)
-        return jacobian[:, self._v]
+        pin, configuration = self._pin, self._configuration(q)
+        axes = pin.LOCAL if reference else pin.LOCAL_WORLD_ALIGNED
+        jacobian = pin.computeFrameJacobian(self._model, self._data, configuration, self._frame, axes)[:, self._v]
+        if not reference or reference == self.tip:
+            return jacobian
+        pin.framesForwardKinematics(self._model, self._data, configuration)
+        poses = self._data.oMf
+        return poses[self._model.getFrameId(reference)].actInv(poses[self._frame]).toActionMatrix() @ jacobian
+
+    def require_frame(self, name: str) -> None:
+        """Make sure that the URDF has a frame of this name.
+
+        Raises:
+            RobotError: it has none; the error names those that are spelt nearly so.
+        """
+        frames = [frame.name for frame in self._model.frames]
+        if name not in frames:
+            near = get_close_matches(name, frames)
+            hint = f"near it are {', '.join(near)}" if near else f"it ends with {frames[-1]!r}"
+            raise RobotError(f"{name!r} is not a frame of the URDF; {hint}")
 
     def tip_position(self, q: Array) -> Array:
         """Position of the tip in the base, shape (3,) [m]."""
@@ -120,3 +143,41 @@ class RigidBody:
         y[self._q] = np.where(self._endless, np.cos(q), q)
         y[self._q[self._endless] + 1] = np.sin(np.asarray(q)[self._endless])
         return y
+
+
+def links(urdf: str, end: str) -> dict[str, str]:
+    """The link at one end of every joint, "parent" or "child", by the name of the joint.
+
+    Raises:
+        RobotError: the text is no URDF.
+    """
+    try:
+        joints = ElementTree.fromstring(urdf).iter("joint")
+    except ElementTree.ParseError as error:
+        raise RobotError(f"the URDF is not XML ({error}): give the text that xacro makes") from error
+    return {j.get("name", ""): link.get("link", "") for j in joints if (link := j.find(end)) is not None}
+
+
+def child_links(urdf: str, joints: Sequence[str]) -> tuple[str, ...]:
+    """The link that each of J joints moves, in the order of `joints`; its origin lies on the joint.
+
+    Raises:
+        RobotError: the text is no URDF, or a joint is not in it.
+    """
+    children = links(urdf, "child")
+    if absent := [joint for joint in joints if joint not in children]:
+        raise RobotError(f"joint {absent[0]!r} is not in the URDF; it has: {', '.join(children)}")
+    return tuple(children[joint] for joint in joints)
+
+
+def root_link(urdf: str) -> str:
+    """The link that no joint moves.
+
+    Raises:
+        RobotError: the text is no URDF with joints.
+    """
+    moved = set(links(urdf, "child").values())
+    for link in links(urdf, "parent").values():
+        if link not in moved:
+            return link
+    raise RobotError("the URDF has no joint that begins at a link which none moves: give the text that xacro makes")

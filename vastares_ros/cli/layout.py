@@ -1,0 +1,50 @@
+"""Write a layout for exactly the joints of a bundle: what PlotJuggler, RViz or Foxglove is to show of them.
+
+Open it in PlotJuggler with "Load layout", in Foxglove with "Import from file", in RViz with `rviz2 -d FILE`. It
+fits the live node and what `vastares replay` writes, but for latency: that only the live node tells, on /diagnostics.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vastares_ros.cli.arguments import add_force, console
+from vastares_ros.core.physics import root_link
+from vastares_ros.io.bundles import load_bundle
+from vastares_ros.io.folders import check_file
+from vastares_ros.io.layouts import Topics, foxglove, plotjuggler, rviz
+from vastares_ros.io.robots import load_robot, robot_names
+
+VIEWERS = ("plotjuggler", "rviz", "foxglove")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("viewer", choices=VIEWERS, help="what it is for")
+    parser.add_argument("--bundle", type=Path, required=True, help="folder written by `vastares train`")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="file to write")
+    parser.add_argument("--namespace", default="", help="of the robot and its estimator (default: none)")
+    parser.add_argument("--node", default="estimator", help="name of the estimator node (default: %(default)s)")
+    parser.add_argument("--fixed-frame", metavar="FRAME", help="of RViz (default: the robot's base)")
+    add_force(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it."""
+    check_file(args.output, args.force)
+    bundle = load_bundle(args.bundle)
+    topics = Topics(args.namespace, args.node)
+    if args.viewer == "rviz":
+        text = rviz(bundle, topics, args.fixed_frame or _base(bundle.robot))
+    else:
+        text = {"plotjuggler": plotjuggler, "foxglove": foxglove}[args.viewer](bundle, topics)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args.output.write_text(text, encoding="utf-8")
+    console.print(f"{args.output}: a layout of {args.viewer} for {', '.join(bundle.joints)}")
+    return 0
+
+
+def _base(robot: str) -> str:
+    urdf = load_robot(robot).urdf if robot in robot_names() else ""
+    return root_link(urdf) if urdf else "base_link"
