@@ -9,7 +9,7 @@ import yaml
 
 from vastares_ros.core.errors import DatasetError, OutputError
 from vastares_ros.core.robot import Effort
-from vastares_ros.io.datasets import Recorder, load_dataset, recover, write_dataset
+from vastares_ros.io.datasets import Recorder, discard, load_dataset, recover, write_dataset
 
 
 def same(a, b):
@@ -167,3 +167,40 @@ def test_a_foreign_stream_is_named(tmp_path):
     (tmp_path / "x.recording.arrows").write_bytes(b"rubbish")
     with pytest.raises(DatasetError, match=r"x\.recording\.arrows is not a recording"):
         recover(tmp_path)
+
+
+def test_a_discarded_recording_leaves_the_dataset_and_is_one_of_its_own(tmp_path, dataset):
+    folder = tmp_path / "d"
+    for name, episode in zip("ab", dataset.episodes, strict=False):
+        record(folder, dataset, episode, name).finish()
+    aside = discard(folder, "a")
+    assert aside == folder / "discarded" / "a"
+    assert [e.name for e in load_dataset(folder).episodes] == ["b"] and set(load_dataset(folder).notes) == {"b"}
+    (dropped,) = load_dataset(aside).episodes
+    same(dropped, dataset.episodes[0])
+    assert not (folder / "a.parquet").exists()
+    with pytest.raises(DatasetError, match="no episode 'a'"):
+        discard(folder, "a")
+
+
+def test_without_recordings_a_folder_is_free_for_another_robot(tmp_path, dataset, make_episode):
+    folder = tmp_path / "d"
+    for _ in range(2):  # the second of the same name does not replace what was discarded first
+        record(folder, dataset, dataset.episodes[0], "a").finish()
+        discard(folder, "a")
+    assert {p.name for p in (folder / "discarded").iterdir()} == {"a", "a_2"}
+    record(folder, replace(dataset, robot="other"), make_episode(samples=2000, rate=500.0), "b").finish()
+    assert load_dataset(folder).robot == "other"
+
+
+def test_a_recording_that_is_on_can_be_discarded(tmp_path, dataset):
+    folder = tmp_path / "d"
+    record(folder, dataset, dataset.episodes[0], "a").finish()
+    aside = record(folder, dataset, dataset.episodes[1], "b").discard()
+    assert [e.name for e in load_dataset(folder).episodes] == ["a"]
+    same(load_dataset(aside).episodes[0], dataset.episodes[1])
+    assert recover(folder) == ()
+
+    recorder = Recorder(folder, dataset, "short")
+    recorder.append(next(iter(dataset.episodes[0])))
+    assert [p.name for p in recorder.discard().iterdir()] == ["short.kept.arrows"]

@@ -25,31 +25,33 @@ JOINTS = ("shoulder", "elbow")
 SCALE = (2.0, -1.0)
 
 
-def motion(samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def motion(samples: int, seed: int = 0, rate: float = RATE) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Smooth q, qd and published effort, shape (N, 2) each."""
-    t = np.arange(samples)[:, None] / RATE
+    t = np.arange(samples)[:, None] / rate
     phase = np.random.default_rng(seed).uniform(0, 6, size=2)
     q, qd = np.sin(3 * t + phase), 3 * np.cos(3 * t + phase)
     return q, qd, (np.cos(q) + 0.1 * qd) / SCALE
 
 
-def stamps(samples: int, start_s: int = 1_000) -> list[int]:
-    """Stamps at `RATE` [ns]."""
-    return [start_s * 1_000_000_000 + i * int(1e9 / RATE) for i in range(samples)]
+def stamps(samples: int, start_s: int = 1_000, rate: float = RATE) -> list[int]:
+    """Stamps at `rate` [ns]."""
+    return [start_s * 1_000_000_000 + i * int(1e9 / rate) for i in range(samples)]
 
 
-def made_dataset() -> Dataset:
+def made_dataset(rate: float = RATE) -> Dataset:
     """Four seconds of `motion`."""
-    q, qd, effort = motion(400)
-    t = np.array(stamps(400)) * 1e-9
+    samples = int(4 * rate)
+    q, qd, effort = motion(samples, rate=rate)
+    t = np.array(stamps(samples, rate=rate)) * 1e-9
     episode = Episode("made", JOINTS, t, q, qd, effort * SCALE)
-    return Dataset("made", JOINTS, "/joint_states", Effort("N·m", SCALE), RATE, (episode,))
+    return Dataset("made", JOINTS, "/joint_states", Effort("N·m", SCALE), rate, (episode,))
 
 
 def parameters(node: Any) -> dict[str, Any]:
     """The parameters that a node declares itself, not those of every ROS node."""
     every = node.get_parameters_by_prefix("")
-    return {name: p for name, p in every.items() if name not in ("use_sim_time", "start_type_description_service")}
+    of_ros = ("use_sim_time", "start_type_description_service")
+    return {n: p for n, p in every.items() if n not in of_ros and not n.startswith("qos_overrides.")}
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +66,15 @@ def bundle_path(tmp_path_factory: pytest.TempPathFactory, tiny: TrainConfig) -> 
     torch.set_num_threads(1)
     path = tmp_path_factory.mktemp("bundle") / "bundle"
     save_bundle(path, fit(made_dataset(), tiny, torch.device("cpu")))
+    return path
+
+
+@pytest.fixture(scope="session")
+def fast_path(tmp_path_factory: pytest.TempPathFactory, tiny: TrainConfig) -> Path:
+    """The same at 500 Hz."""
+    torch.set_num_threads(1)
+    path = tmp_path_factory.mktemp("fast") / "bundle"
+    save_bundle(path, fit(made_dataset(500.0), tiny, torch.device("cpu")))
     return path
 
 
@@ -82,14 +93,19 @@ class Ros:
         self.logs: list[str] = []
         node.create_subscription(Log, "/rosout", lambda message: self.logs.append(message.msg), reliable(1000))
 
-    def add(self, make: Callable[..., Any], **parameters: Any) -> Any:
-        """A node with parameters, in this process."""
+    def add(self, make: Callable[..., Any], options: dict[str, Any] | None = None, **parameters: Any) -> Any:
+        """A node with parameters, and options of `rclpy.node.Node`, in this process."""
         from rclpy.parameter import Parameter
 
+        from vastares_ros.nodes.managed import ManagedNode
+
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-        node = make(context=self.node.context, use_global_arguments=False, parameter_overrides=overrides)
+        options = {"use_global_arguments": False} | (options or {})
+        node = make(context=self.node.context, parameter_overrides=overrides, **options)
         self.nodes.append(node)
         self.executor.add_node(node)
+        if isinstance(node, ManagedNode):
+            node.start()
         return node
 
     def remove(self, node: Any) -> None:
@@ -121,10 +137,34 @@ class Ros:
         """The response of a Trigger service."""
         from std_srvs.srv import Trigger
 
-        client = self.node.create_client(Trigger, service)
+        return self.ask(Trigger, service, Trigger.Request())
+
+    def set(self, node: str, **values: Any) -> str:
+        """Set parameters of a node, all or none; what it says against that."""
+        from rcl_interfaces.srv import SetParametersAtomically
+        from rclpy.parameter import Parameter
+
+        request = SetParametersAtomically.Request()
+        request.parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        result = self.ask(SetParametersAtomically, f"{node}/set_parameters_atomically", request).result
+        assert result.successful or result.reason
+        return result.reason
+
+    def transition(self, node: str, label: str) -> bool:
+        """Ask a lifecycle node for a transition; whether it took place."""
+        from lifecycle_msgs.msg import Transition
+        from lifecycle_msgs.srv import ChangeState
+
+        request = ChangeState.Request(transition=Transition(label=label))
+        return bool(self.ask(ChangeState, f"{node}/change_state", request).success)
+
+    def ask(self, kind: Any, service: str, request: Any) -> Any:
+        """The response of a service."""
+        client = self.node.create_client(kind, service)
         self.wait(client.service_is_ready)
-        reply = client.call_async(Trigger.Request())
+        reply = client.call_async(request)
         self.wait(reply.done)
+        self.node.destroy_client(client)
         return reply.result()
 
     def talk(self, topic: str = "/joint_states") -> Any:

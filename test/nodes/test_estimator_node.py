@@ -1,37 +1,119 @@
 """The estimator node over DDS: what goes in, what comes out, and what it says when nothing does."""
 
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
 import yaml
-from conftest import JOINTS, SCALE, WINDOW, motion, parameters, stamps
+from conftest import JOINTS, RATE, SCALE, WINDOW, motion, parameters, stamps
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import WrenchStamped
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import GetParameters
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from visualization_msgs.msg import MarkerArray
 
 from vastares_ros.cli.main import main
 from vastares_ros.core.samples import JointSample, seconds
-from vastares_ros.io.bundles import load_bundle
+from vastares_ros.core.wrench import WrenchEstimator
+from vastares_ros.io.bundles import INDEX, _digest, load_bundle, save_bundle
 from vastares_ros.io.robots import config_folder
 from vastares_ros.nodes.estimator import EstimatorNode
+from vastares_ros.nodes.managed import Change
 from vastares_ros.nodes.messages import from_stamp, to_joint_state
-from vastares_ros.nodes.process import own_domain
+from vastares_ros.nodes.process import VASTARES, end, own_domain, spawn
 from vastares_ros.runtime.estimator import Estimator
 
 N = 60
+FIRST = WINDOW - 1  # the first sample that is answered
+TORQUES = ("estimated_torque", "external_torque", "external_torque_bound", "contact")
+URDF = """<robot name="twolink">
+  <link name="base"/> <link name="upper"/> <link name="lower"/> <link name="tool"/>
+  <joint name="shoulder" type="revolute"><parent link="base"/><child link="upper"/><axis xyz="0 0 1"/>
+    <limit lower="-3" upper="3" effort="10" velocity="3"/></joint>
+  <joint name="elbow" type="revolute"><parent link="upper"/><child link="lower"/><origin xyz="0.4 0 0"/>
+    <axis xyz="0 0 1"/><limit lower="-3" upper="3" effort="10" velocity="3"/></joint>
+  <joint name="flange" type="fixed"><parent link="lower"/><child link="tool"/><origin xyz="0.3 0 0"/></joint>
+</robot>"""
+
+
+class Live:
+    """A node, what it publishes, and a publisher that it hears."""
+
+    def __init__(self, ros, bundle, options=None, joint_states="/joint_states", **more):
+        self.ros = ros
+        self.node = ros.add(EstimatorNode, options, bundle=str(bundle), warn_period=0.0, **more)
+        self.name = self.node.get_fully_qualified_name()
+        self.out = {topic: ros.listen(JointState, f"{self.name}/{topic}") for topic in (*TORQUES, "valid")}
+        self.publisher = ros.talk(joint_states)
+        ros.wait(lambda: all(self.node._outputs[topic].get_subscription_count() for topic in self.out))
+
+    def send(self, at, q, qd, effort):
+        for values in zip(at, q, qd, effort, strict=True):
+            self.publisher.publish(to_joint_state(values[0], JOINTS, *values[1:], "base_link"))
+
+    def play(self, at, q, qd, effort):
+        """Send it, and wait until every message has been answered."""
+        until = len(self.out["valid"]) + len(at)
+        self.send(at, q, qd, effort)
+        self.ros.wait(lambda: len(self.out["valid"]) >= until)
+
+    def rest(self, count, start_s, effort=(0.0, 0.0), speed=0.0):
+        """Play `count` samples of an arm that stands, or creeps."""
+        q, qd = np.zeros((count, 2)), np.full((count, 2), speed)
+        self.play(stamps(count, start_s), q, qd, np.tile(effort, (count, 1)))
+
+    def stamps(self, topic):
+        return [from_stamp(message.header.stamp) for message in self.out[topic]]
+
+    def efforts(self, topic):
+        return np.array([message.effort for message in self.out[topic]])
+
+    def diagnosed(self, level, *parts):
+        """The first status from now on that has a level and says all parts."""
+        statuses = []
+        subscription = self.ros.node.create_subscription(
+            DiagnosticArray, "/diagnostics", lambda m: statuses.extend(s for s in m.status if s.name == self.name), 10
+        )
+        self.ros.wait(lambda: any(s.level == level and all(part in s.message for part in parts) for s in statuses))
+        self.ros.node.destroy_subscription(subscription)
+        return next(s for s in statuses if s.level == level and all(part in s.message for part in parts))
 
 
 @pytest.fixture
 def live(ros, bundle_path):
-    """The node, what it publishes, and a publisher that it hears."""
-    ros.add(EstimatorNode, bundle=str(bundle_path), warn_period=1.0)
-    ros.estimated = ros.listen(JointState, "/estimator/estimated_torque")
-    ros.external = ros.listen(JointState, "/estimator/external_torque")
-    ros.publisher = ros.talk()
-    return ros
+    return Live(ros, bundle_path)
+
+
+@pytest.fixture(scope="module")
+def other_path(bundle_path, tmp_path_factory):
+    """The bundle with torques that are 1 N·m higher."""
+    return shifted(bundle_path, tmp_path_factory.mktemp("other") / "bundle")
+
+
+def shifted(path, to):
+    bundle = load_bundle(path)
+    bundle.model.torque.mean += 1.0
+    save_bundle(to, bundle)
+    return to
+
+
+def edited(path, to, **fields):
+    """A copy of a bundle whose index says something else, and is signed all the same."""
+    shutil.copytree(path, to)
+    index = yaml.safe_load((to / INDEX).read_text()) | fields
+    index["sha256"][INDEX] = _digest(index)
+    (to / INDEX).write_text(yaml.safe_dump(index))
+    return to
 
 
 def offline(bundle_path, at, q, qd, effort):
@@ -42,22 +124,36 @@ def offline(bundle_path, at, q, qd, effort):
     return np.array([e.tau_free for e in estimates]), np.array([e.tau_ext for e in estimates])
 
 
-def efforts(messages):
-    return np.array([m.effort for m in messages])
+def pushed():
+    """`motion` with a push of 10 N·m on the shoulder for a while."""
+    q, qd, effort = motion(N)
+    effort[30:45, 0] -= 10 / SCALE[0]
+    return q, qd, effort
+
+
+def figures(status):
+    return {value.key: value.value for value in status.values}
+
+
+# What comes out
 
 
 def test_estimates_have_the_input_stamps_and_the_bits_of_offline(live, bundle_path):
-    q, qd, effort = motion(N)
-    for i, at in enumerate(stamps(N)):
-        live.publisher.publish(to_joint_state(at, JOINTS, q[i], qd[i], effort[i], "base_link"))
-    live.wait(lambda: len(live.external) == N - WINDOW + 1)
+    q, qd, effort = pushed()
+    live.play(stamps(N), q, qd, effort)
     tau_free, tau_ext = offline(bundle_path, stamps(N), q, qd, effort)
-    for messages, expected in ((live.estimated, tau_free), (live.external, tau_ext)):
-        assert [from_stamp(m.header.stamp) for m in messages] == stamps(N)[WINDOW - 1 :]
-        assert {m.header.frame_id for m in messages} == {"base_link"}
-        assert {tuple(m.name) for m in messages} == {JOINTS}
-        assert not any(len(m.position) or len(m.velocity) for m in messages)
-        assert np.array_equal(efforts(messages), expected[WINDOW - 1 :])
+    bound = load_bundle(bundle_path).bound
+    expected = (tau_free, tau_ext, np.tile(bound, (N, 1)), (np.abs(tau_ext) > bound).astype(float))
+    for topic, values in zip(TORQUES, expected, strict=True):
+        assert live.stamps(topic) == stamps(N)[FIRST:]
+        assert {m.header.frame_id for m in live.out[topic]} == {"base_link"}
+        assert {tuple(m.name) for m in live.out[topic]} == {JOINTS}
+        assert not any(len(m.position) or len(m.velocity) for m in live.out[topic])
+        assert np.array_equal(live.efforts(topic), values[FIRST:])
+    assert 0 < live.efforts("contact").mean() < 1, "else the test says nothing of it"
+    assert live.stamps("valid") == stamps(N)
+    assert live.efforts("valid")[:, 0].tolist() == [0.0] * FIRST + [1.0] * (N - FIRST)
+    assert live.out["valid"][0].name == ["valid"]
 
 
 def test_foreign_joints_another_order_and_partial_messages_change_nothing(live, bundle_path):
@@ -69,69 +165,154 @@ def test_foreign_joints_another_order_and_partial_messages_change_nothing(live, 
         else:
             live.publisher.publish(to_joint_state(at - 1, ("elbow",), q[i, 1:], qd[i, 1:], effort[i, 1:]))
             live.publisher.publish(to_joint_state(at, ("shoulder",), q[i, :1], qd[i, :1], effort[i, :1]))
-    live.wait(lambda: len(live.external) == N - WINDOW + 1)
+    live.ros.wait(lambda: len(live.out["valid"]) == N)
     tau_free, tau_ext = offline(bundle_path, stamps(N), q, qd, effort)
-    assert [from_stamp(m.header.stamp) for m in live.external] == stamps(N)[WINDOW - 1 :]
-    assert np.array_equal(efforts(live.estimated), tau_free[WINDOW - 1 :])
-    assert np.array_equal(efforts(live.external), tau_ext[WINDOW - 1 :])
-
-
-def test_without_effort_there_is_an_estimate_but_no_external_torque(live):
-    q, qd, effort = motion(N)
-    effort[N // 2 :, 0] = np.nan
-    for i, at in enumerate(stamps(N)):
-        told = effort[i] if i < N - 5 else []
-        live.publisher.publish(to_joint_state(at, JOINTS, q[i], qd[i], told))
-    live.wait(lambda: len(live.estimated) == N - WINDOW + 1)
-    live.logged("effort missing (joint shoulder", "the driver must publish effort")
-    assert len(live.external) == N // 2 - WINDOW + 1
+    assert live.stamps("external_torque") == stamps(N)[FIRST:]
+    assert np.array_equal(live.efforts("estimated_torque"), tau_free[FIRST:])
+    assert np.array_equal(live.efforts("external_torque"), tau_ext[FIRST:])
+    assert figures(live.diagnosed(DiagnosticStatus.OK))["foreign_joints"] == "gripper"
 
 
 @pytest.mark.parametrize(("jump_s", "told"), [(-5, "clock jumped back (by "), (5, "gap in the joint states (5.0")])
 def test_after_a_jump_or_a_gap_the_window_starts_anew(live, bundle_path, jump_s, told):
     q, qd, effort = motion(2 * N)
     at = [*stamps(N), *(s + jump_s * 1_000_000_000 for s in stamps(2 * N)[N:])]
-    for i in range(2 * N):
-        live.publisher.publish(to_joint_state(at[i], JOINTS, q[i], qd[i], effort[i]))
-    live.wait(lambda: len(live.external) == 2 * (N - WINDOW + 1))
-    live.logged(told, "the window starts anew")
-    assert [from_stamp(m.header.stamp) for m in live.external] == at[WINDOW - 1 : N] + at[N + WINDOW - 1 :]
+    live.play(at, q, qd, effort)
+    live.ros.logged(told, "the window starts anew")
+    assert live.stamps("external_torque") == at[FIRST:N] + at[N + FIRST :]
     _, fresh = offline(bundle_path, at[N:], q[N:], qd[N:], effort[N:])
-    assert np.array_equal(efforts(live.external)[N - WINDOW + 1 :], fresh[WINDOW - 1 :])
+    assert np.array_equal(live.efforts("external_torque")[N - FIRST :], fresh[FIRST:])
+
+
+def test_a_bag_that_loops_gives_the_same_every_time(live):
+    for _ in range(3):
+        live.play(stamps(N), *motion(N))
+    rounds = np.split(live.efforts("external_torque"), 3)
+    assert np.array_equal(rounds[0], rounds[1]) and np.array_equal(rounds[0], rounds[2])
+    live.ros.logged("does a bag loop")
+
+
+def test_under_simulated_time_the_outputs_bear_the_input_stamps_too(ros, bundle_path):
+    live = Live(ros, bundle_path, use_sim_time=True)
+    clock = ros.node.create_publisher(Clock, "/clock", 10)
+    ros.wait(clock.get_subscription_count)
+    message = Clock()
+    message.clock.sec = 77
+    clock.publish(message)
+    live.play(stamps(N, 5), *motion(N))
+    assert live.stamps("external_torque") == stamps(N, 5)[FIRST:]
+    arrays = ros.listen(DiagnosticArray, "/diagnostics")
+    ros.wait(lambda: any(array.header.stamp.sec == 77 for array in arrays))
+
+
+def test_who_joins_late_and_a_publisher_that_restarts_are_served(live, bundle_path):
+    q, qd, effort = motion(3 * N)
+    at = stamps(3 * N)
+    live.play(at[:N], q[:N], qd[:N], effort[:N])
+    late = live.ros.listen(JointState, f"{live.name}/external_torque")
+    live.ros.wait(lambda: live.node._outputs["external_torque"].get_subscription_count() == 2)
+    live.play(at[N : 2 * N], q[N : 2 * N], qd[N : 2 * N], effort[N : 2 * N])
+    assert [from_stamp(m.header.stamp) for m in late] == at[N : 2 * N]
+    live.ros.node.destroy_publisher(live.publisher)
+    live.ros.wait(lambda: live.node.count_publishers("/joint_states") == 0)
+    live.publisher = live.ros.talk()
+    live.play(at[2 * N :], q[2 * N :], qd[2 * N :], effort[2 * N :])
+    _, tau_ext = offline(bundle_path, at, q, qd, effort)
+    assert np.array_equal(live.efforts("external_torque"), tau_ext[FIRST:])
+
+
+def test_two_namespaces_with_other_topics_do_not_cross(ros, bundle_path, other_path):
+    arms = {}
+    for side, bundle in (("left", bundle_path), ("right", other_path)):
+        options = {"namespace": side, "cli_args": ["--ros-args", "-r", "joint_states:=arm/states"]}
+        arms[side] = Live(ros, bundle, options, f"/{side}/arm/states")
+    moves = {"left": motion(N), "right": motion(N, seed=1)}
+    for i, at in enumerate(stamps(N)):
+        for side, arm in arms.items():
+            arm.send([at], *(x[i : i + 1] for x in moves[side]))
+    for (side, arm), bundle in zip(arms.items(), (bundle_path, other_path), strict=True):
+        assert arm.name == f"/{side}/estimator"
+        ros.wait(lambda arm=arm: len(arm.out["valid"]) == N)
+        tau_free, tau_ext = offline(bundle, stamps(N), *moves[side])
+        assert np.array_equal(arm.efforts("estimated_torque"), tau_free[FIRST:])
+        assert np.array_equal(arm.efforts("external_torque"), tau_ext[FIRST:])
+
+
+# Bad input: each with its own words, and none in an output
+
+
+def test_without_effort_there_is_an_estimate_but_no_external_torque(live):
+    q, qd, effort = motion(N)
+    effort[N // 2 :, 0] = np.nan
+    live.play(stamps(N), q, qd, effort)
+    assert len(live.out["estimated_torque"]) == N - FIRST
+    for topic in ("external_torque", "external_torque_bound", "contact"):
+        assert live.stamps(topic) == stamps(N)[FIRST : N // 2]
+    assert live.efforts("valid").sum() == N // 2 - FIRST
+    live.ros.logged("effort missing (joint shoulder", "the driver must publish effort")
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"), [(0, np.nan), (0, -np.inf), (0, 1e30), (1, np.nan), (1, 1e30), (2, np.nan), (2, np.inf)]
+)
+def test_no_number_that_is_none_leaks_into_an_output(live, field, wrong):
+    values = motion(N)
+    values[field][20:25, 1] = wrong
+    live.play(stamps(N), *values)
+    for topic in live.out:
+        assert np.isfinite(live.efforts(topic)).all()
+    assert live.efforts("valid")[:20, 0].tolist() == [0.0] * FIRST + [1.0] * (20 - FIRST)
+    assert not live.efforts("valid")[20:25].any()
+
+
+def test_a_field_of_another_length_than_name_is_told(live):
+    q, qd, effort = motion(N)
+    live.play(stamps(N), q, qd, effort[:, :1])
+    live.ros.logged(f"{N} of {N} joint states", "effort is of another length than name", "mend the driver")
+    assert live.out["estimated_torque"] and not live.out["external_torque"]
 
 
 def test_another_rate_is_told_and_not_estimated(live):
-    q, qd, effort = motion(N)
-    for i, at in enumerate(stamps(2 * N)[::2]):
-        live.publisher.publish(to_joint_state(at, JOINTS, q[i], qd[i], effort[i]))
-    live.logged("not at the trained rate (50.0 Hz, trained at 100.0 Hz")
-    assert not live.estimated
+    live.play(stamps(2 * N)[::2], *motion(N))
+    live.diagnosed(DiagnosticStatus.ERROR, "not at the trained rate (50.0 Hz, trained at 100.0 Hz")
+    assert not live.out["estimated_torque"]
 
 
 def test_motion_outside_the_training_range_is_estimated_with_a_warning(live):
     q, qd, effort = motion(N)
-    for i, at in enumerate(stamps(N)):
-        live.publisher.publish(to_joint_state(at, JOINTS, q[i] + 3, qd[i], effort[i]))
-    live.wait(lambda: len(live.external) == N - WINDOW + 1)
-    live.logged("outside the training range (position of shoulder is ", "do not trust it")
+    live.play(stamps(N), q + np.array([3.0, 0.0]), qd, effort)
+    assert len(live.out["external_torque"]) == N - FIRST
+    assert not live.out["contact"] and not live.efforts("valid").any()
+    status = live.diagnosed(DiagnosticStatus.ERROR, "outside the training range (position of shoulder", "do not trust")
+    assert figures(status)["outside_training_range"] == f"shoulder {N - FIRST}"
+    assert figures(status)["invalid"] == f"outside the training range {N - FIRST}, warming up {FIRST}"
 
 
 def test_stamps_that_are_not_filled_are_told(live):
-    q, qd, effort = motion(5)
-    for i in range(5):
-        live.publisher.publish(to_joint_state(0, JOINTS, q[i], qd[i], effort[i]))
-    live.logged("4 of 5 joint states on /joint_states: stamp repeated", "does the driver fill header.stamp?")
+    live.play([0] * 5, *motion(5))
+    live.ros.logged("4 of 5 joint states on /joint_states: stamp repeated (stamp is zero", "fill header.stamp?")
 
 
 def test_a_joint_that_stands_twice_is_told(live):
     live.publisher.publish(to_joint_state(1, ("elbow", "elbow"), [0, 0], [0, 0], [0, 0]))
-    live.logged("joint 'elbow' stands twice in one message")
+    live.diagnosed(DiagnosticStatus.ERROR, "joint 'elbow' stands twice in one message")
 
 
 def test_joints_that_are_missing_are_named(live):
     message = to_joint_state(1, ("elbow", "gripper"), [0, 0], [0, 0], [0, 0])
-    live.node.create_timer(0.1, lambda: live.publisher.publish(message))
-    live.logged("joints missing on /joint_states: shoulder; published are elbow, gripper")
+    live.ros.node.create_timer(0.1, lambda: live.publisher.publish(message))
+    live.diagnosed(DiagnosticStatus.ERROR, "joints missing on /joint_states: shoulder; published are elbow, gripper")
+
+
+def test_a_second_publisher_and_another_frame_are_told(live):
+    second = live.ros.node.create_publisher(JointState, "/joint_states", 10)
+    live.ros.wait(second.get_subscription_count)
+    q, qd, effort = motion(N)
+    for i, at in enumerate(stamps(N)):
+        live.publisher.publish(to_joint_state(at, JOINTS, q[i], qd[i], effort[i], "base_link"))
+        second.publish(to_joint_state(at - 3_000_000, JOINTS, q[i], qd[i], effort[i], "world"))
+    live.ros.logged("2 publishers on /joint_states whose stamps do not fit together (/tester, /tester)")
+    live.ros.logged("frame_id changes (from '", "let one driver publish")
 
 
 def test_silence_is_told_with_the_topic(ros, bundle_path):
@@ -139,11 +320,15 @@ def test_silence_is_told_with_the_topic(ros, bundle_path):
     ros.logged("no joint states on /joint_states, which has no publisher")
 
 
+# Parameters
+
+
 def test_a_best_effort_publisher_is_told_what_to_set_and_then_heard(ros, bundle_path):
-    qos = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
-    publisher = ros.node.create_publisher(JointState, "/joint_states", qos)
+    best_effort = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
+    publisher = ros.node.create_publisher(JointState, "/joint_states", best_effort)
     deaf = ros.add(EstimatorNode, bundle=str(bundle_path))
     ros.logged("(reliability): set parameter reliability to best_effort")
+    assert "read-only" in ros.set("/estimator", reliability="best_effort")
     ros.remove(deaf)
     ros.add(EstimatorNode, bundle=str(bundle_path), reliability="best_effort")
     ros.wait(publisher.get_subscription_count)
@@ -155,6 +340,357 @@ def test_a_best_effort_publisher_is_told_what_to_set_and_then_heard(ros, bundle_
     ros.wait(lambda: external)
 
 
+def test_the_quality_of_service_of_what_is_published_is_as_asked(ros, bundle_path):
+    override = "qos_overrides./joint_states.subscription.depth"
+    ros.add(EstimatorNode, bundle=str(bundle_path), output_reliability="best_effort", **{override: 7})
+    ros.wait(lambda: ros.node.count_publishers("/estimator/contact"))
+    (info,) = ros.node.get_publishers_info_by_topic("/estimator/contact")
+    assert info.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
+    asked = GetParameters.Request(names=[override, "qos_overrides./joint_states.subscription.reliability"])
+    depth, reliability = ros.ask(GetParameters, "/estimator/get_parameters", asked).values
+    assert (depth.integer_value, reliability.string_value) == (7, "reliable")
+
+
+def test_contact_follows_its_factor_at_once(live):
+    live.play(stamps(N), *pushed())
+    assert 0 < live.efforts("contact").mean() < 1
+    for factor, expected in ((1000.0, 0.0), (0.0, 1.0)):
+        assert live.ros.set("/estimator", contact_factor=factor) == ""
+        live.out["contact"].clear()
+        live.play(stamps(N), *pushed())
+        assert live.efforts("contact").mean() == expected
+    assert "out of range" in live.ros.set("/estimator", contact_factor=-1.0)
+
+
+def test_zero_takes_the_residual_at_rest_away_until_reset(live):
+    ros = live.ros
+    refused = ros.call("/estimator/zero")
+    assert not refused.success and "no joint states in the last 1 s" in refused.message
+    assert ros.set("/estimator", zero_duration=0.5) == ""
+    live.rest(40, 1_000)
+    refused = ros.call("/estimator/zero")
+    assert not refused.success and "the estimate was not valid" not in refused.message
+    assert "only 0.39 s of joint states so far, 0.5 s are needed" in refused.message
+    live.rest(90, 1_001, speed=0.05)
+    refused = ros.call("/estimator/zero")
+    assert not refused.success and "moved at 0.050 rad/s" in refused.message and "stand still" in refused.message
+    assert ros.set("/estimator", zero_speed=0.1) == ""
+    before = live.efforts("external_torque")[-1]
+    assert ros.call("/estimator/zero").success
+    live.rest(1, (1_001.9).__int__() + 1, speed=0.05)  # a gap, so the window fills anew
+    live.rest(N, 1_003, speed=0.05)
+    assert np.abs(before).max() > 0.01
+    np.testing.assert_allclose(live.efforts("external_torque")[-1], 0.0, atol=np.abs(before).max() / 100)
+    status = live.diagnosed(DiagnosticStatus.WARN)
+    bias = [float(figures(status)[f"bias_{joint}"]) for joint in JOINTS]
+    np.testing.assert_allclose(bias, before, rtol=1e-2)
+    assert ros.call("/estimator/reset").success
+    live.rest(N, 1_005, speed=0.05)
+    np.testing.assert_allclose(live.efforts("external_torque")[-1], before, rtol=1e-3)
+
+
+def test_zero_is_refused_while_the_estimate_is_not_valid(live):
+    assert live.ros.set("/estimator", zero_duration=0.1) == ""
+    live.rest(N, 1_000, effort=(np.nan, 0.0))
+    refused = live.ros.call("/estimator/zero")
+    assert not refused.success and "the estimate was not valid in the last 0.1 s: effort missing" in refused.message
+
+
+def test_reset_fills_the_window_anew(live, bundle_path):
+    q, qd, effort = motion(2 * N)
+    at = stamps(2 * N)
+    live.play(at[:N], q[:N], qd[:N], effort[:N])
+    assert live.ros.call("/estimator/reset").success
+    live.play(at[N:], q[N:], qd[N:], effort[N:])
+    assert live.stamps("external_torque") == at[FIRST:N] + at[N + FIRST :]
+    _, fresh = offline(bundle_path, at[N:], q[N:], qd[N:], effort[N:])
+    assert np.array_equal(live.efforts("external_torque")[N - FIRST :], fresh[FIRST:])
+
+
+def test_warnings_come_once_a_period(ros, bundle_path):
+    live = Live(ros, bundle_path)
+
+    def warnings(seconds_of_trouble):
+        ros.logs.clear()
+        reports = ros.listen(DiagnosticArray, "/diagnostics")
+        for i in range(seconds_of_trouble):
+            live.play([0] * 3, *motion(3))
+            ros.wait(lambda i=i, reports=reports: len(reports) > i)
+        return sum("stamp repeated" in line for line in ros.logs)
+
+    assert warnings(3) >= 2
+    assert ros.set("/estimator", warn_period=3600.0) == ""
+    warnings(1)
+    assert warnings(2) == 0
+
+
+@pytest.fixture
+def with_urdf(ros, bundle_path, tmp_path):
+    """Makes a node with a URDF file, and gives it, what it publishes of the wrench, and the external torque."""
+
+    def make(text=URDF, **parameters):
+        file = tmp_path / "arm.urdf"
+        file.write_text(text)
+        live = Live(ros, bundle_path, urdf=str(file), **parameters)
+        live.wrench = ros.listen(WrenchStamped, "/estimator/external_wrench")
+        live.singularity = ros.listen(JointState, "/estimator/wrench_singularity")
+        ros.wait(lambda: live.node._body_loading.done())
+        ros.wait(lambda: live.node._outputs["wrench_singularity"].get_subscription_count())
+        return live
+
+    return make
+
+
+def played_wrench(live, frame, reference=""):
+    """Play, and compare every wrench that is published with that of the external torque published beside it."""
+    q, qd, effort = motion(N)
+    live.play(stamps(N), q, qd, effort)
+    live.ros.wait(lambda: len(live.singularity) == N - FIRST == len(live.wrench))
+    estimator = WrenchEstimator(URDF, JOINTS, frame, reference=reference)
+    for i, tau_ext in enumerate(live.efforts("external_torque")):
+        expected = estimator.step(q[FIRST + i], tau_ext)
+        wrench = live.wrench[i].wrench
+        got = [getattr(v, axis) for v in (wrench.force, wrench.torque) for axis in "xyz"]
+        assert np.array_equal(got, expected.values, equal_nan=True)
+        assert live.singularity[i].effort[0] == expected.singularity
+    assert [from_stamp(m.header.stamp) for m in live.wrench] == stamps(N)[FIRST:]
+    return {m.header.frame_id for m in live.wrench}
+
+
+def test_the_wrench_is_at_the_link_behind_the_last_joint_where_nothing_else_is_said(with_urdf):
+    assert played_wrench(with_urdf(), "lower") == {"lower"}
+
+
+def test_the_wrench_is_at_the_tip_in_the_frame_and_under_the_prefix_asked_for(with_urdf):
+    live = with_urdf(tip_frame="tool", wrench_frame="base", frame_prefix="left/")
+    assert played_wrench(live, "tool", "base") == {"left/base"}
+
+
+def test_the_wrench_takes_the_urdf_of_a_publisher_that_came_first(ros, bundle_path):
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    ros.node.create_publisher(String, "/robot_description", latched).publish(String(data=URDF))
+    live = Live(ros, bundle_path, tip_frame="tool")
+    ros.wait(lambda: live.node._body_loading is not None)
+    ros.wait(live.node._body_loading.done)
+    live.wrench = ros.listen(WrenchStamped, "/estimator/external_wrench")
+    live.singularity = ros.listen(JointState, "/estimator/wrench_singularity")
+    ros.wait(lambda: live.node._outputs["wrench_singularity"].get_subscription_count())
+    assert played_wrench(live, "tool") == {"tool"}
+
+
+@pytest.mark.parametrize(
+    ("text", "tip", "told"),
+    [
+        (URDF, "gripper", "no wrench: 'gripper' is not a frame of the URDF"),
+        (URDF.replace('"elbow"', '"knee"'), "tool", "no wrench: joint 'elbow' is not a moving joint of the URDF"),
+        ("nothing", "tool", "no wrench: pinocchio cannot read the URDF"),
+    ],
+)
+def test_a_urdf_that_does_not_fit_is_told_and_torques_go_on(with_urdf, text, tip, told):
+    live = with_urdf(text, tip_frame=tip)
+    live.play(stamps(N), *motion(N))
+    assert len(live.out["external_torque"]) == N - FIRST and not live.wrench
+    live.diagnosed(DiagnosticStatus.WARN, told)
+
+
+def test_markers_are_red_in_contact_grey_where_not_valid_and_rare(with_urdf):
+    live = with_urdf(frame_prefix="left/")
+    arrays = live.ros.listen(MarkerArray, "/estimator/contact_markers")
+    live.ros.wait(lambda: live.node._outputs["contact_markers"].get_subscription_count())
+    q, qd, effort = pushed()
+    live.play(stamps(N), q, qd, effort)
+    live.ros.wait(lambda: len(arrays) >= N // 6)  # at 20 Hz, of 100
+    assert {marker.header.frame_id for marker in arrays[0].markers} == {"left/upper", "left/lower"}
+    contact = dict(zip(live.stamps("contact"), live.efforts("contact")[:, 0], strict=True))
+    shown = {from_stamp(array.markers[0].header.stamp): array.markers[0].color for array in arrays}
+    assert min(np.diff(list(shown))) > 45_000_000
+    grey = {at for at, color in shown.items() if color.r == color.g == color.b}
+    red = {at for at, color in shown.items() if color.r > 0.8 and color.g < 0.2}
+    assert grey == {at for at in shown if at not in contact}
+    assert red == {at for at in shown if contact.get(at) == 1.0}
+    assert grey and red and len(grey) + len(red) < len(shown)
+
+
+def test_without_a_urdf_one_figure_says_so(live):
+    live.play(stamps(N), *motion(N))
+    assert figures(live.diagnosed(DiagnosticStatus.OK))["wrench"].startswith("no URDF: start robot_state_publisher")
+
+
+# Diagnostics
+
+
+def test_diagnostics_say_how_it_goes_and_what_with(live, bundle_path):
+    live.play(stamps(N), *motion(N))
+    status = live.diagnosed(DiagnosticStatus.OK, "all estimates are valid")
+    assert (status.name, status.hardware_id) == ("/estimator", "made")
+    told = figures(status)
+    assert float(told["rate_hz"]) == pytest.approx(RATE) and float(told["trained_rate_hz"]) == RATE
+    assert told["samples"] == str(N) and told["gaps"] == told["dropped"] == "0"
+    assert 0 < float(told["tick_p50_us"]) <= float(told["tick_p99_us"]) <= float(told["tick_max_us"])
+    assert float(told["valid_share"]) == pytest.approx(1 - FIRST / N, abs=1e-4)
+    assert told["invalid"] == f"warming up {FIRST}"
+    assert told["publishers"] == "1" and told["device"] == "cpu" and told["engine"].startswith("torch")
+    assert told["bundle"] == str(bundle_path) and told["robot"] == "made" and told["swap"] == "none"
+    assert live.diagnosed(DiagnosticStatus.STALE, "no joint states", "is the robot's driver connected?")
+
+
+# Swaps
+
+
+def test_a_bundle_takes_over_at_500_hz_and_every_message_is_answered_by_one_of_the_two(ros, fast_path, tmp_path):
+    rate, count, swap_at = 500.0, 2000, 300
+    other = shifted(fast_path, tmp_path / "other")
+    q, qd, effort = motion(count, rate=rate)
+    at = stamps(count, rate=rate)
+    child = spawn([*VASTARES, "estimator", "--ros-args", "-p", f"bundle:={fast_path}"], stderr=subprocess.PIPE)
+    try:
+        answers = {topic: ros.listen(JointState, f"/estimator/{topic}") for topic in ("estimated_torque", "valid")}
+        publisher = ros.talk()
+        sent = []
+
+        def publish():
+            if (i := len(sent)) < count:
+                publisher.publish(to_joint_state(at[i], JOINTS, q[i], qd[i], effort[i]))
+                sent.append(i)
+
+        timer = ros.node.create_timer(1 / rate, publish)
+        ros.wait(lambda: len(sent) > swap_at)
+        assert ros.set("/estimator", bundle=str(other)) == ""
+        while len(sent) < count:  # calls during traffic disturb nothing
+            assert not ros.call("/estimator/zero").success
+        ros.wait(lambda: len(answers["valid"]) == count)
+        timer.cancel()
+    finally:
+        end(child)
+        child.stderr.close()
+    assert [from_stamp(m.header.stamp) for m in answers["valid"]] == at
+    assert [from_stamp(m.header.stamp) for m in answers["estimated_torque"]] == at[FIRST:]
+    got = np.array([m.effort for m in answers["estimated_torque"]])
+    old, _ = offline(fast_path, at, q, qd, effort)
+    swapped = FIRST + int(np.flatnonzero((got != old[FIRST:]).any(axis=1))[0])
+    assert swap_at < swapped < count - WINDOW
+    begun = swapped - FIRST  # the first sample in the window of the new bundle
+    new, _ = offline(other, at[begun:], q[begun:], qd[begun:], effort[begun:])
+    assert np.array_equal(got, np.concatenate([old[FIRST:swapped], new[FIRST:]]))
+
+
+def test_a_swap_forgets_the_zero_and_is_told(live, other_path):
+    ros = live.ros
+    ros.set("/estimator", zero_duration=0.1)
+    live.rest(N, 1_000)
+    assert ros.call("/estimator/zero").success and live.node._zero.bias.any()
+    assert ros.set("/estimator", bundle=str(other_path)) == ""
+    ros.wait(live.node._loading.done)
+    live.rest(N, 1_000)
+    ros.logged("swapped to ", str(other_path))
+    assert not live.node._zero.bias.any()
+    told = figures(live.diagnosed(DiagnosticStatus.WARN))
+    assert told["bundle"] == str(other_path) and told["swap"] == f"{other_path} took over"
+
+
+def test_a_bundle_that_does_not_fit_is_refused_and_the_old_one_goes_on(live, bundle_path, tmp_path):
+    ros = live.ros
+    joints = edited(bundle_path, tmp_path / "joints", joints=["shoulder", "knee"])
+    effort = edited(
+        bundle_path, tmp_path / "effort", effort={"unit": "A", "scale": [2.0, -1.0], "gravity_compensated": False}
+    )
+    late = edited(bundle_path, tmp_path / "late", rate_tolerance=0.5)
+    assert "nowhere does not exist: train one with" in ros.set("/estimator", bundle="nowhere")
+    assert "is for made (shoulder, knee), and at work is made (shoulder, elbow)" in ros.set(
+        "/estimator", bundle=str(joints)
+    )
+    assert "reads effort as" in ros.set("/estimator", bundle=str(effort))
+    assert ros.set("/estimator", bundle=str(late)) == ""
+    ros.logged(f"{bundle_path} stays at work", "rate_tolerance")
+    assert live.node.parameter("bundle") == str(bundle_path), "the parameter says what is at work"
+    live.play(stamps(N), *motion(N))
+    live.diagnosed(DiagnosticStatus.WARN, "stays at work")
+    tau_free, _ = offline(bundle_path, stamps(N), *motion(N))
+    assert np.array_equal(live.efforts("estimated_torque"), tau_free[FIRST:])
+
+
+def test_a_bundle_of_another_rate_waits_and_setting_the_old_one_ends_that(live, bundle_path, fast_path):
+    ros = live.ros
+    assert ros.set("/estimator", bundle=str(fast_path)) == ""
+    ros.wait(live.node._loading.done)
+    live.play(stamps(N), *motion(N))
+    tau_free, _ = offline(bundle_path, stamps(N), *motion(N))
+    assert np.array_equal(live.efforts("estimated_torque"), tau_free[FIRST:])
+    assert "waits: " in figures(live.diagnosed(DiagnosticStatus.OK))["swap"]
+    assert ros.set("/estimator", bundle=str(bundle_path)) == ""
+    live.play(stamps(N), *motion(N))
+    assert figures(live.diagnosed(DiagnosticStatus.WARN))["swap"] == "none"
+
+
+# Lifecycle
+
+
+def test_the_life_of_a_node(ros, bundle_path, other_path, tmp_path):
+    node = ros.add(EstimatorNode, bundle=str(tmp_path / "none"), warn_period=0.0, robot="ur3")
+
+    def state():
+        return ros.ask(GetState, "/estimator/get_state", GetState.Request()).current_state.label
+
+    def estimates():
+        external = ros.listen(JointState, "/estimator/external_torque")
+        publisher = ros.talk()
+        ros.wait(lambda: node._outputs["external_torque"].get_subscription_count())
+        q, qd, effort = motion(N)
+        for i, at in enumerate(stamps(N)):
+            publisher.publish(to_joint_state(at, JOINTS, q[i], qd[i], effort[i]))
+        ros.wait(lambda: len(external) == N - FIRST)
+        return np.array([m.effort for m in external])
+
+    ros.logged("configure failed", "none does not exist: train one", "then: ros2 lifecycle set /estimator configure")
+    assert state() == "unconfigured"
+    reports = ros.listen(DiagnosticArray, "/diagnostics")
+    ros.wait(lambda: any(r.status[0].level == DiagnosticStatus.ERROR for r in reports))
+    assert "none does not exist" in reports[-1].status[0].message
+    impossible = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE))
+    assert not ros.ask(ChangeState, "/estimator/change_state", impossible).success, "and the node lives"
+
+    assert ros.set("/estimator", bundle=str(bundle_path)) == ""
+    assert not ros.transition("/estimator", "configure")
+    ros.logged("is for robot 'made', and parameter robot is 'ur3'")
+    assert ros.set("/estimator", robot="made", device="abacus") == ""
+    assert not ros.transition("/estimator", "configure")
+    ros.logged("device 'abacus' is unknown")
+    assert ros.set("/estimator", device="cpu", urdf=str(tmp_path / "no.urdf")) == ""
+    assert not ros.transition("/estimator", "configure")
+    ros.logged("parameter urdf", "no.urdf cannot be read")
+    assert ros.set("/estimator", urdf="") == ""
+
+    assert ros.transition("/estimator", "configure") and state() == "inactive"
+    assert ros.node.count_subscribers("/joint_states") == 0
+    assert not ros.call("/estimator/zero").success
+    reason = ros.set("/estimator", device="cuda")
+    assert "parameter device can be set only while the node is unconfigured: ros2 lifecycle set" in reason
+    assert ros.transition("/estimator", "activate") and state() == "active"
+    first = estimates()
+    assert ros.transition("/estimator", "deactivate") and state() == "inactive"
+    ros.wait(lambda: ros.node.count_subscribers("/joint_states") == 0)
+    ros.wait(lambda: reports[-1].status[0].message == "inactive: ros2 lifecycle set /estimator activate")
+    assert ros.transition("/estimator", "activate")
+    assert np.array_equal(estimates(), first), "activated anew, it is as new"
+    assert ros.transition("/estimator", "deactivate") and ros.transition("/estimator", "cleanup")
+    ros.wait(lambda: ros.node.count_publishers("/estimator/external_torque") == 0)
+    assert ros.set("/estimator", bundle=str(other_path)) == ""
+    assert ros.transition("/estimator", "configure") and ros.transition("/estimator", "activate")
+    np.testing.assert_allclose(estimates() - first, 1.0, atol=1e-5)
+    assert ros.transition("/estimator", "shutdown") and state() == "finalized"
+    assert ros.node.count_subscribers("/joint_states") == 0
+
+
+def test_without_autostart_it_waits(ros, bundle_path):
+    ros.add(EstimatorNode, bundle=str(bundle_path), autostart=False)
+    arrays = ros.listen(DiagnosticArray, "/diagnostics")
+    ros.wait(lambda: arrays)
+    assert arrays[0].status[0].level == DiagnosticStatus.STALE
+    assert arrays[0].status[0].message == "unconfigured: ros2 lifecycle set /estimator configure"
+    assert ros.transition("/estimator", "configure") and ros.transition("/estimator", "activate")
+    ros.logged("loaded ", str(bundle_path))
+
+
 def test_it_says_in_one_line_what_it_loaded(ros, bundle_path):
     ros.add(EstimatorNode, bundle=str(bundle_path))
     ros.logged("loaded ", "made", "shoulder, elbow at 100 Hz", "window of 8 samples", "cpu", "N·m", "trained on made")
@@ -162,40 +698,77 @@ def test_it_says_in_one_line_what_it_loaded(ros, bundle_path):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
+    ("given", "told"),
     [
-        ([], "parameter bundle is not set: add --ros-args -p bundle:=FOLDER"),
-        (["-p", "bundle:=nowhere"], "nowhere does not exist: train one with"),
         (["-p", "bundle:=3"], "'bundle' to '3' of type 'INTEGER', expecting type 'STRING'"),
-        (["-p", "bundle:={bundle}", "-p", "device:=abacus"], "device 'abacus' is unknown"),
-        (["-p", "bundle:={bundle}", "-p", "reliability:=some"], "reliability is 'some': use reliable or best_effort"),
+        (["-p", "reliability:=some"], "error: parameter reliability is 'some': use reliable or best_effort"),
+        (["-p", "contact_factor:=-1.0"], "contact_factor"),
         (["-p"], "use --ros-args -p NAME:=VALUE"),
         (["--", "out/bundle"], "argument 'out/bundle' is unknown: use --ros-args -p NAME:=VALUE"),
     ],
 )
-def test_what_it_cannot_start_with_is_one_line_and_status_2(bundle_path, capfd, parameters, told):
+def test_what_it_cannot_start_with_is_one_line_and_status_2(capfd, given, told):
     with own_domain():
-        status = main(["estimator", "--ros-args", *(p.format(bundle=bundle_path) for p in parameters)])
+        status = main(["estimator", "--ros-args", *given])
     error = capfd.readouterr().err.strip()
     assert status == 2
     assert told in error
     assert re.fullmatch(r"vastares estimator: error: .*", error)
 
 
-def test_an_altered_bundle_is_refused(bundle_path, tmp_path, capfd):
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    for file in bundle_path.iterdir():
-        (copy / file.name).write_bytes(file.read_bytes())
+def test_an_altered_bundle_is_refused(ros, bundle_path, tmp_path):
+    copy = shutil.copytree(bundle_path, tmp_path / "copy")
     (copy / "model.safetensors").write_bytes(b"other")
-    with own_domain():
-        assert main(["estimator", "--ros-args", "-p", f"bundle:={copy}"]) == 2
-    assert "was altered" in capfd.readouterr().err
+    ros.add(EstimatorNode, bundle=str(copy))
+    ros.logged("configure failed", "was altered")
 
 
-def test_the_parameter_file_has_every_parameter_with_its_default(ros, bundle_path):
-    node = ros.add(EstimatorNode, bundle=str(bundle_path))
-    file = yaml.safe_load((config_folder() / "estimator.yaml").read_text(encoding="utf-8"))["/**"]["ros__parameters"]
-    assert {name: p.value for name, p in parameters(node).items()} == file | {"bundle": str(bundle_path)}
-    for name in file:
-        assert node.describe_parameter(name).description
+def test_the_parameter_file_has_every_parameter_with_its_default_and_when_it_can_be_set(ros):
+    node = ros.add(EstimatorNode, autostart=False)
+    text = (config_folder() / "estimator.yaml").read_text(encoding="utf-8")
+    file = yaml.safe_load(text)["/**"]["ros__parameters"]
+    assert {name: p.value for name, p in parameters(node).items()} == file | {"autostart": False}
+    mark = {Change.LIVE: "[live] ", Change.START: "[start] ", Change.UNCONFIGURED: ""}
+    for parameter in EstimatorNode.PARAMETERS:
+        described = node.describe_parameter(parameter.name)
+        assert described.description == parameter.description
+        assert described.read_only == (parameter.change is Change.START)
+        (comment,) = re.findall(rf"((?:    #.*\n)+)    {parameter.name}:", text)
+        assert re.findall(r"# (\[live\] |\[start\] |)", comment)[0] == mark[parameter.change]
+
+
+def test_every_topic_and_service_is_in_the_tables_and_there(live):
+    mine = {t.name for t in EstimatorNode.TOPICS if t.published}
+    found = {
+        f"~/{n.removeprefix('/estimator/')}" for n, _ in live.node.get_topic_names_and_types() if "/estimator/" in n
+    }
+    assert found - {"~/transition_event"} == mine - {"/diagnostics"}
+    services = dict(live.node.get_service_names_and_types())
+    for service in EstimatorNode.SERVICES:
+        assert services[service.name.replace("~", "/estimator")] == [service.type]
+    types = dict(live.node.get_topic_names_and_types())
+    for topic in EstimatorNode.TOPICS:
+        name = topic.name.replace("~", "/estimator")
+        assert types[name if name.startswith("/") else f"/{name}"] == [topic.type]
+
+
+ACTS = {
+    "bundle": test_a_bundle_takes_over_at_500_hz_and_every_message_is_answered_by_one_of_the_two,
+    "robot": test_the_life_of_a_node,
+    "device": test_the_life_of_a_node,
+    "reliability": test_a_best_effort_publisher_is_told_what_to_set_and_then_heard,
+    "output_reliability": test_the_quality_of_service_of_what_is_published_is_as_asked,
+    "contact_factor": test_contact_follows_its_factor_at_once,
+    "zero_duration": test_zero_takes_the_residual_at_rest_away_until_reset,
+    "zero_speed": test_zero_takes_the_residual_at_rest_away_until_reset,
+    "urdf": test_the_wrench_is_at_the_link_behind_the_last_joint_where_nothing_else_is_said,
+    "tip_frame": test_the_wrench_is_at_the_tip_in_the_frame_and_under_the_prefix_asked_for,
+    "wrench_frame": test_the_wrench_is_at_the_tip_in_the_frame_and_under_the_prefix_asked_for,
+    "frame_prefix": test_the_wrench_is_at_the_tip_in_the_frame_and_under_the_prefix_asked_for,
+    "warn_period": test_warnings_come_once_a_period,
+    "autostart": test_without_autostart_it_waits,
+}
+
+
+def test_every_parameter_has_a_test_that_it_acts():
+    assert set(ACTS) == {parameter.name for parameter in EstimatorNode.PARAMETERS}

@@ -66,3 +66,16 @@ def test_signals_end_a_node_with_status_0_and_no_traceback(bundle_path, signals)
         _, rest = child.communicate(timeout=30)
     assert child.returncode == 0, rest
     assert "Traceback" not in rest
+
+
+def test_a_node_that_cannot_be_configured_lives_says_why_once_and_ends_in_order(tmp_path):
+    with own_domain():
+        command = [*VASTARES, "estimator", "--ros-args", "-p", f"bundle:={tmp_path / 'none'}"]
+        child = spawn(command, stderr=subprocess.PIPE)
+        said = child.stderr.readline()
+        assert "configure failed" in said and "none does not exist: train one" in said, said
+        assert "then: ros2 lifecycle set /estimator configure" in said
+        child.send_signal(signal.SIGINT)
+        _, rest = child.communicate(timeout=30)
+    assert child.returncode == 0
+    assert rest == ""

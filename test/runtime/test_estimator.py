@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from vastares_ros.core.errors import VastaresError
+from vastares_ros.core.samples import JointSample
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
-from vastares_ros.runtime.estimator import Estimator, Validity
+from vastares_ros.runtime.estimator import Estimate, Estimator, Validity, Zero
 from vastares_ros.training.evaluate import predict
 from vastares_ros.training.fit import fit
 from vastares_ros.training.train import TrainConfig
@@ -96,6 +98,7 @@ def test_missing_effort_leaves_the_estimate_and_takes_the_residual(bundle, sampl
     without = [*samples[:30], replace(samples[30], tau=np.array([1.0, np.nan])), *samples[31:40]]
     estimates = run(Estimator(bundle), without)
     assert estimates[30].validity is Validity.NO_EFFORT and estimates[30].detail == "joint elbow"
+    assert estimates[30].joints == ("elbow",)
     assert np.isfinite(estimates[30].tau_free).all() and np.isnan(estimates[30].tau_ext).all()
     assert estimates[31].valid and np.isfinite(estimates[31].tau_ext).all()
 
@@ -113,9 +116,12 @@ def test_outside_the_training_range_is_said_with_the_joint(bundle, samples):
     away = [replace(s, q=s.q + np.array([0.0, 20.0])) for s in samples[:WINDOW]]
     last = run(Estimator(bundle), away)[-1]
     assert last.validity is Validity.OUTSIDE_RANGE and "position of elbow" in last.detail
+    assert last.joints == ("elbow",)
     assert np.isfinite(last.tau_ext).all() and not last.valid
     fast = [replace(s, qd=s.qd + np.array([50.0, 0.0])) for s in samples[:WINDOW]]
     assert "velocity of shoulder" in run(Estimator(bundle), fast)[-1].detail
+    both = [replace(s, q=s.q + 20.0, qd=s.qd + 50.0) for s in samples[:WINDOW]]
+    assert run(Estimator(bundle), both)[-1].joints == ("shoulder", "elbow"), "each joint once"
 
 
 def test_another_rate_is_refused(bundle, make_episode):
@@ -123,3 +129,59 @@ def test_another_rate_is_refused(bundle, make_episode):
     assert estimates[-1].validity is Validity.WRONG_RATE and "500.0 Hz, trained at 125.0 Hz" in estimates[-1].detail
     assert np.isnan(estimates[-1].tau_free).all()
     assert warmed_up(run(Estimator(bundle), list(make_episode(samples=40, rate=130.0)))[WINDOW - 1 :])
+
+
+def at_rest(zero, count, start=0.0, speed=0.0, validity=Validity.VALID, tau_ext=(1.0, -2.0)):
+    """`count` samples at 10 ms, and what comes out of `zero`."""
+    tau_ext = np.array(tau_ext)
+    return [
+        zero.step(
+            JointSample(start + i / 100, np.zeros(2), np.array([0.0, -speed]), np.zeros(2)),
+            Estimate(start + i / 100, tau_ext, tau_ext, np.ones(2), validity),
+        )
+        for i in range(count)
+    ]
+
+
+def test_zero_takes_out_the_mean_of_the_rest_and_reset_puts_it_back():
+    zero = Zero(("shoulder", "elbow"), 0.5)
+    assert at_rest(zero, 30, tau_ext=(9.0, 9.0))[-1].tau_ext.tolist() == [9.0, 9.0]
+    at_rest(zero, 26, 0.3, tau_ext=(1.0, 0.0))
+    at_rest(zero, 26, 0.56, tau_ext=(3.0, -4.0))
+    np.testing.assert_allclose(zero.set(0.02), [2.0, -2.0], atol=0.1)
+    (estimate,) = at_rest(zero, 1, 0.82, tau_ext=(2.0, -2.0))
+    np.testing.assert_allclose(estimate.tau_ext, 0.0, atol=0.05)
+    np.testing.assert_array_equal(estimate.tau_free, [2.0, -2.0])
+    np.testing.assert_allclose(zero.set(0.02), [2.0, -2.0], atol=0.1)  # the bias is not counted twice
+    zero.reset()
+    assert at_rest(zero, 1, 0.83)[0].tau_ext.tolist() == [1.0, -2.0]
+
+
+@pytest.mark.parametrize(
+    ("rests", "told"),
+    [
+        ([], "only 0.00 s of joint states so far, 0.5 s are needed"),
+        ([{"count": 20}], "only 0.19 s"),
+        ([{"count": 60, "speed": 0.03}], "elbow moved at 0.030 rad/s in the last 0.5 s, and 0.02 is allowed"),
+        (
+            [{"count": 60}, {"count": 1, "start": 0.6, "validity": Validity.NO_EFFORT}],
+            "was not valid in the last 0.5 s",
+        ),
+        ([{"count": 60, "start": 9.0}, {"count": 20}], "only 0.19 s"),
+    ],
+)
+def test_zero_is_refused_with_the_reason(rests, told):
+    zero = Zero(("shoulder", "elbow"), 0.5)
+    for rest in rests:
+        at_rest(zero, **rest)
+    with pytest.raises(VastaresError, match=told):
+        zero.set(0.02)
+    assert not zero.bias.any()
+
+
+def test_what_moved_or_failed_before_the_rest_does_not_matter():
+    zero = Zero(("shoulder", "elbow"), 0.5)
+    at_rest(zero, 60, speed=1.0, validity=Validity.WARMING_UP)
+    at_rest(zero, 60, 0.6)
+    at_rest(zero, 1, 1.19, validity=Validity.REPEATED)
+    assert zero.set(0.02).tolist() == [1.0, -2.0]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from .folders import sha256, written_folder
 
 SCHEMA = 1
 INDEX = "dataset.yaml"
+DISCARDED = "discarded"  # folder, within a dataset's, of recordings that were dropped from it
 _RECORDING = ".recording.arrows"  # suffix of an episode that is being recorded
 _KEPT = ".kept.arrows"  # suffix of one that could not be added
 
@@ -240,10 +242,25 @@ class Recorder:
         Raises:
             DatasetError: it holds no usable piece, or another rate than the dataset; the stream is then kept as a file.
         """
+        self._close()
+        return _adopt(self._folder, self._path)
+
+    def discard(self) -> Path:
+        """End the recording and move it aside, into a dataset folder of its own, which is returned.
+
+        What holds no usable piece is kept there as the stream that it is.
+        """
+        self._close()
+        aside = _aside(self._folder, self.name)
+        path = self._path.replace(aside / self._path.name)
+        with suppress(DatasetError):
+            _adopt(aside, path)
+        return aside
+
+    def _close(self) -> None:
         self.flush()
         self._stream.close()
         self._file.close()
-        return _adopt(self._folder, self._path)
 
 
 def recover(folder: Path) -> tuple[Episode, ...]:
@@ -267,6 +284,41 @@ def recover(folder: Path) -> tuple[Episode, ...]:
     return tuple(episodes)
 
 
+def discard(folder: Path, recording: str) -> Path:
+    """Take a recording out of a dataset and move it aside, into a dataset folder of its own, which is returned.
+
+    A dataset without recordings is none: its index goes with the last.
+
+    Raises:
+        DatasetError: the dataset cannot be read, or has no such recording.
+    """
+    old = load_dataset(folder)
+    dropped = old.pick([recording])
+    left = tuple(e for e in old.episodes if all(e is not other for other in dropped))
+    aside = _aside(folder, recording)
+    _write_into(aside, replace(old, episodes=dropped, notes=_notes(old, dropped)))
+    if left:
+        _write_into(folder, replace(old, episodes=left, notes=_notes(old, left)))
+    else:
+        (folder / INDEX).unlink()
+    for episode in dropped:  # last, so that being cut off before loses nothing
+        (folder / f"{_file_name(episode.name)}.parquet").unlink()
+    return aside
+
+
+def _notes(dataset: Dataset, episodes: Sequence[Episode]) -> Mapping[str, Mapping[str, Any]]:
+    return {e.recording: dataset.notes[e.recording] for e in episodes if e.recording in dataset.notes}
+
+
+def _aside(folder: Path, recording: str) -> Path:
+    """A new folder for a recording that is dropped; `_2` and so on where one of that name was dropped before."""
+    name = _file_name(recording)
+    names = chain([name], (f"{name}_{i}" for i in count(2)))
+    aside = next(path for path in (folder / DISCARDED / n for n in names) if not path.exists())
+    aside.mkdir(parents=True)
+    return aside
+
+
 def check_recordable(folder: Path) -> None:
     """Refuse a folder that holds something else than recordings.
 
@@ -275,7 +327,7 @@ def check_recordable(folder: Path) -> None:
     """
     if is_dataset(folder) or not folder.is_dir():
         return
-    if not all(p.name.endswith((_RECORDING, _KEPT)) for p in folder.iterdir()):
+    if not all(p.name == DISCARDED or p.name.endswith((_RECORDING, _KEPT)) for p in folder.iterdir()):
         raise DatasetError(f"{folder} holds other files and no {INDEX}: choose another folder for the dataset")
 
 

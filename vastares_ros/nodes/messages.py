@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Vector3, Wrench, WrenchStamped
 from numpy.typing import ArrayLike
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
@@ -50,9 +51,16 @@ def to_joint_state(
     )
 
 
-def torque_message(header: Header, joints: Sequence[str], tau: Array) -> JointState:
-    """Torques tau, shape (J,), as name and effort, under the header of the message that they answer."""
-    return JointState(header=header, name=list(joints), effort=_doubles(tau))
+def named_values(header: Header, names: Sequence[str], values: ArrayLike) -> JointState:
+    """One value a name, shape (J,), as name and effort, under the header of the message that they answer."""
+    return JointState(header=header, name=list(names), effort=_doubles(values))
+
+
+def wrench_message(stamp: Time, frame_id: str, values: Array) -> WrenchStamped:
+    """Force [N] then torque [N·m] in the axes of a frame, shape (6,)."""
+    fx, fy, fz, tx, ty, tz = values.tolist()
+    wrench = Wrench(force=Vector3(x=fx, y=fy, z=fz), torque=Vector3(x=tx, y=ty, z=tz))
+    return WrenchStamped(header=Header(stamp=stamp, frame_id=frame_id), wrench=wrench)
 
 
 def _doubles(x: ArrayLike) -> array[float]:

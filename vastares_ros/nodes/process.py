@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import rclpy
-from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.clock import Clock, ClockType
 from rclpy.context import Context
 from rclpy.exceptions import ParameterException
 from rclpy.executors import Executor, SingleThreadedExecutor
@@ -25,9 +23,9 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from vastares_ros.core.errors import ConfigError, VastaresError
+from vastares_ros.nodes.managed import ManagedNode
 
 LOOK = 0.1  # seconds between two looks at whether a signal came
-STEADY = Clock(clock_type=ClockType.STEADY_TIME)  # runs under use_sim_time without a /clock, too
 VASTARES = (sys.executable, "-m", "vastares_ros")
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1
@@ -106,6 +104,8 @@ def _claimed() -> Iterator[int]:
 def run(make_node: Callable[[Context], Node], args: Sequence[str]) -> int:
     """Run a node until SIGINT or SIGTERM, and end it in order; further signals do not disturb that.
 
+    A `ManagedNode` is configured and activated first, unless its parameter `autostart` is false.
+
     Args:
         make_node: called with an initialised context.
         args: `--ros-args …`.
@@ -114,7 +114,7 @@ def run(make_node: Callable[[Context], Node], args: Sequence[str]) -> int:
         The exit status 0.
 
     Raises:
-        ConfigError: the arguments are no ROS arguments, or a parameter has another type.
+        ConfigError: the arguments are no ROS arguments, or a parameter has another type or a value it cannot have.
         VastaresError: by `make_node`.
     """
     signals: list[int] = []
@@ -131,9 +131,11 @@ def run(make_node: Callable[[Context], Node], args: Sequence[str]) -> int:
         try:
             node = make_node(context)
         except ParameterException as error:
-            raise ConfigError(f"{error}: see the file in config/ for every parameter and its type") from error
+            raise ConfigError(f"{_reason(error)}: see the file in config/ for every parameter") from error
         executor = make_executor(context)
         try:
+            if isinstance(node, ManagedNode):
+                node.start()
             executor.add_node(node)
             while not signals:
                 executor.spin_once(timeout_sec=LOOK)
@@ -145,12 +147,6 @@ def run(make_node: Callable[[Context], Node], args: Sequence[str]) -> int:
         context.try_shutdown()
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def declare(node: Node, name: str, default: Any, description: str, read_only: bool = True) -> Any:
-    """Declare a parameter and return its value; a default of `Parameter.Type` names a type and leaves it unset."""
-    descriptor = ParameterDescriptor(description=description, read_only=read_only)
-    return node.declare_parameter(name, default, descriptor).value
 
 
 def spawn(command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
@@ -167,6 +163,11 @@ def end(child: subprocess.Popen[str], patience: float = 5.0) -> None:
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
+
+
+def _reason(error: ParameterException) -> str:
+    """What a user needs of `Invalid parameter value (0) for parameter. Reason: REASON: NAME`."""
+    return str(error).rpartition("Reason: ")[2].strip()
 
 
 def _first_sentence(error: Exception) -> str:

@@ -1,123 +1,222 @@
-"""The node `training`: records joint states into a dataset, and trains on it in a child process.
+"""The node `training`: records joint states into a dataset, says what is still missing, and trains in a child process.
 
-Parameters: dataset (required), robot, joints, effort_unit, effort_scale; and, free to change while it runs, bundle,
-train_config, test, device. config/training.yaml explains them.
-Subscribes to joint_states. Services (std_srvs/Trigger): ~/start and ~/stop a recording, ~/train a bundle.
-Publishes how training goes (std_msgs/Float32): ~/progress from 0 to 1, NaN once it failed, and ~/loss.
+A lifecycle node: `configure` takes the dataset folder for itself and adds what a crash cut off, `activate` listens to
+joint_states, `deactivate` finishes the recording, `cleanup` ends the training and gives the folder back. `PARAMETERS`,
+`TOPICS` and `SERVICES` below say what it has; config/training.yaml has every parameter with its default.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import math
-import os
-import tempfile
-from collections.abc import Sequence
-from datetime import datetime
-from itertools import chain, count
+import shutil
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rclpy.node import Node
-from rclpy.parameter import Parameter
+from rclpy.parameter import Parameter as RosParameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.subscription import SubscriptionEventCallbacks
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float32
 from std_srvs.srv import Trigger
 
+from vastares_ros.cli.train import read_config
+from vastares_ros.core.coverage import Coverage, joint_limits
 from vastares_ros.core.errors import ConfigError, DatasetError, RobotError, VastaresError
 from vastares_ros.core.joints import JointAssembler
-from vastares_ros.core.robot import Effort, choose_driver
+from vastares_ros.core.robot import Driver, Effort, choose_driver
 from vastares_ros.core.samples import seconds
-from vastares_ros.io.bundles import read_index
-from vastares_ros.io.datasets import Dataset, Recorder, check_recordable, is_dataset, recover
+from vastares_ros.io.bags import read_joint_states, recording_from
+from vastares_ros.io.datasets import Dataset, is_dataset, recover
 from vastares_ros.io.robots import load_robot
-from vastares_ros.nodes.messages import from_joint_state
-from vastares_ros.nodes.process import STEADY, VASTARES, declare, end, reliable, run, spawn
-from vastares_ros.nodes.watch import LOOK, Watch
+from vastares_ros.nodes.diagnostics import PERIOD, Finding, Level, Report, Watch
+from vastares_ros.nodes.managed import (
+    AUTOSTART,
+    DIAGNOSTICS,
+    RELIABILITIES,
+    STEADY,
+    WARN_PERIOD,
+    Change,
+    ManagedNode,
+    Parameter,
+    Service,
+    Topic,
+    overridable,
+    qos,
+)
+from vastares_ros.nodes.messages import from_joint_state, from_stamp, to_joint_state
+from vastares_ros.nodes.process import run
+from vastares_ros.nodes.recording import Recordings
+from vastares_ros.nodes.trainer import Trainer
+from vastares_ros.training.train import device_for
 
 DEPTH = 1000  # messages that wait while the node is held up: 2 s at 500 Hz
 FLUSH = 0.5  # seconds between two writes: a crash loses no more
-POLL = 0.2  # seconds between two looks at the training process
-WARN_PERIOD = 5.0  # seconds between two warnings
-NICE = ("nice", "-n", "10")  # training yields to recording, and to all else on a robot's computer
+LOW_DISK = 1e9  # bytes left below which it is time to free some
+SILENCE = 3.0  # seconds without a report of the estimator that are worth a warning
+_STRINGS, _DOUBLES = RosParameter.Type.STRING_ARRAY, RosParameter.Type.DOUBLE_ARRAY
+_RANGE = "one for all joints, or one a joint; unset: the robot's URDF, or else what was seen"
 
 
-class TrainingNode(Node):
+class TrainingNode(ManagedNode):
     """Records while it is told to, and trains beside that."""
 
+    PARAMETERS = (
+        AUTOSTART,
+        WARN_PERIOD,
+        Parameter("dataset", "", "Folder that recordings are added to, required."),
+        Parameter("robot", "", "Name or YAML file of the robot: joint names, limits, and what effort means."),
+        Parameter("joints", _STRINGS, "Joints to record, in order; unset: the robot's, or all."),
+        Parameter("effort_unit", "", "N·m or A; empty: the robot's, or N·m."),
+        Parameter("effort_scale", _DOUBLES, "Effort × scale = torque; one, or one a joint; unset: the robot's, or 1."),
+        Parameter(
+            "reliability",
+            "reliable",
+            "Of the subscription to joint_states; best_effort hears every publisher, reliable loses nothing.",
+            Change.START,
+            tuple(RELIABILITIES),
+        ),
+        Parameter("contact_topic", "", "Topic ~/contact of an estimator: contact is not recorded; empty: no refusal."),
+        Parameter("position_min", _DOUBLES, f"Lowest position that coverage asks for [rad]: {_RANGE}."),
+        Parameter("position_max", _DOUBLES, f"Highest position that coverage asks for [rad]: {_RANGE}."),
+        Parameter("velocity_max", _DOUBLES, f"Speed that coverage asks for, both ways [rad/s]: {_RANGE}."),
+        Parameter(
+            "enough_coverage", 0.5, "Share of each joint's ranges that is enough.", Change.LIVE, limits=(0.0, 1.0)
+        ),
+        Parameter("enough_seconds", 300.0, "Recorded time that is enough [s].", Change.LIVE, limits=(0.0, 1e9)),
+        Parameter("bags", _STRINGS, "Bags that ~/start records instead of the live robot.", Change.LIVE),
+        Parameter("bundle", "", "Folder that ~/train writes; it must not exist yet.", Change.LIVE),
+        Parameter("train_config", "", "Training configuration, a YAML file; empty: its defaults.", Change.LIVE),
+        Parameter("test", _STRINGS, "Recordings kept out of training to judge the model.", Change.LIVE),
+        Parameter("device", "auto", "Device to train on: auto, cpu, cuda or cuda:N.", Change.LIVE),
+        Parameter("estimator", "", "Estimator node whose bundle is set to a new one; empty: none.", Change.LIVE),
+    )
+    TOPICS = (
+        Topic("joint_states", "sensor_msgs/msg/JointState", False, "The robot's, with position, velocity and effort."),
+        Topic(
+            "~/coverage",
+            "sensor_msgs/msg/JointState",
+            True,
+            "Share of each joint's range that the dataset and the recording that is on have seen, 0 to 1: of position, "
+            "moved through in both directions, and of velocity. Once a second while recording; latched.",
+        ),
+        Topic("~/progress", "std_msgs/msg/Float32", True, "Of training, 0 to 1; NaN once it failed."),
+        Topic("~/loss", "std_msgs/msg/Float32", True, "Training loss of each epoch."),
+        DIAGNOSTICS,
+    )
+    SERVICES = (
+        Service("~/start", "Start a recording, or record the bags of parameter bags; refused while one is on."),
+        Service("~/stop", "End the recording and add it to the dataset; refused while none is on."),
+        Service(
+            "~/discard",
+            "Drop the recording that is on, or else the last one finished: it is moved into DATASET/discarded, as a "
+            "dataset of its own. Refused where there is none, and for finished ones while training reads them.",
+        ),
+        Service("~/train", "Train parameter bundle on the dataset, in a process of its own; refused while one runs."),
+    )
+
     def __init__(self, **options: Any):
-        """Take up what a crash left behind, and wait.
+        """Wait to be configured.
 
         Args:
             options: of `rclpy.node.Node`.
-
-        Raises:
-            ConfigError: a parameter is missing or wrong.
-            RobotError: the robot, or the unit or scale of effort, is unknown.
-            DatasetError: another node records into the dataset.
         """
+        self._recordings: Recordings | None = None
+        self._failure = ""  # why the last recording failed, until the next is started
         super().__init__("training", **options)
-        strings, doubles = Parameter.Type.STRING_ARRAY, Parameter.Type.DOUBLE_ARRAY
-        folder = declare(self, "dataset", "", "folder that recordings are added to, required")
-        robot = declare(self, "robot", "", "name or YAML file of the robot: its joint names and what effort means")
-        joints = declare(self, "joints", strings, "joints to record, in order; unset: the robot's, or all")
-        unit = declare(self, "effort_unit", "", "N·m or A; empty: the robot's, or N·m")
-        scale = declare(
-            self, "effort_scale", doubles, "effort × scale = torque; one, or one a joint; unset: the robot's"
-        )
-        declare(self, "bundle", "", "folder that training writes; it must not exist yet", read_only=False)
-        declare(self, "train_config", "", "training configuration, a YAML file; empty: defaults", read_only=False)
-        declare(self, "test", strings, "recordings kept out of training to judge the model", read_only=False)
-        declare(self, "device", "auto", "device to train on: auto, cpu, cuda or cuda:N", read_only=False)
-        if not folder:
-            raise ConfigError("parameter dataset is not set: add --ros-args -p dataset:=FOLDER, to record into")
-
-        self._robot = load_robot(robot) if robot else None
-        self._joints, self._unit, self._scale = tuple(joints or ()), unit, tuple(scale or ())
-        Effort(unit or "N·m", self._scale)  # says now, not at the first recording, what is wrong with them
-        self._published: dict[str, None] = {}  # all joint names seen, in order
-        self._waiting = False  # a recording is asked for, but its joints were not seen yet
-        self._recorder: Recorder | None = None
-        self._assembler = JointAssembler((), ())
-        self._training: Training | None = None
-        self._folder = Path(folder).expanduser()
-        check_recordable(self._folder)
-        self._lock = _lock(self._folder)
-        self._recover()
-
-        self._progress = self.create_publisher(Float32, "~/progress", reliable(10))
-        self._loss = self.create_publisher(Float32, "~/loss", reliable(10))
-        self.create_service(Trigger, "~/start", self._on_start)
-        self.create_service(Trigger, "~/stop", self._on_stop)
-        self.create_service(Trigger, "~/train", self._on_train)
+        self._trainer = Trainer(self)
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._coverage = self.create_publisher(JointState, "~/coverage", latched)
+        for name, answer in (
+            ("start", self._start),
+            ("stop", self._stop),
+            ("discard", self._discard),
+            ("train", self._train),
+        ):
+            self.create_service(Trigger, f"~/{name}", self._answering(answer))
         self.create_timer(FLUSH, self._flush, clock=STEADY)
-        self.create_timer(POLL, self._follow_training, clock=STEADY)
-        self.create_timer(LOOK, self._look, clock=STEADY)
-        joint_states = self.create_subscription(JointState, "joint_states", self.on_joint_state, reliable(DEPTH))
-        self._topic = joint_states.topic_name
-        self._watch = Watch(self._topic, WARN_PERIOD)
-        self.get_logger().info(f"ready to record {self._topic} into {self._folder}: call {self._name('start')}")
+        self.create_timer(PERIOD, self._publish_coverage_while_recording, clock=STEADY)
 
-    def destroy_node(self) -> None:
-        """Finish the recording, end the training, and go."""
-        if self._recorder:
-            self.get_logger().info(self._finish()[1])
-        if self._training:
-            self._training.end()
-            self.get_logger().warning(f"training ended with the node: {self._training.bundle} is not written")
-            self._training = None
-        super().destroy_node()
+    def configure(self) -> None:
+        """Take the dataset, and add what a crash cut off."""
+        folder = self.parameter("dataset")
+        if not folder:
+            raise ConfigError("parameter dataset is not set: give it the folder to record into")
+        robot = self.parameter("robot")
+        self._robot = load_robot(robot) if robot else None
+        # Says now, not at the first recording, what is wrong with them.
+        Effort(self.parameter("effort_unit") or "N·m", tuple(self.parameter("effort_scale") or ()))
+        for parameter in self.PARAMETERS:
+            self.check(parameter.name, self.parameter(parameter.name))
+        path = Path(folder).expanduser()
+        self._recordings = Recordings(path, self._new_coverage, bool(self.parameter("contact_topic")))
+        self._recover(path)
+        self._recordings.survey()
+        self._failure = ""
+        self.hardware_id = self._robot.name if self._robot else ""
+
+    def activate(self) -> None:
+        """Listen."""
+        self._waiting = False  # a recording is asked for, but its joints were not seen yet
+        self._published: dict[str, None] = {}  # all joint names seen, in order
+        self._assembler = JointAssembler((), ())
+        self._touched = False  # whether the estimator's last report was of contact
+        self._reported = time.monotonic()  # when it came
+        self._incompatible = ""  # what a publisher of joint_states does not offer
+        profile = qos(DEPTH, self.parameter("reliability"))
+        self._inputs = [
+            self.create_subscription(
+                JointState,
+                "joint_states",
+                self.on_joint_state,
+                profile,
+                event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible),
+                qos_overriding_options=overridable(),
+            )
+        ]
+        self._topic = self._inputs[0].topic_name
+        self._watch = Watch(self._topic)
+        if topic := self.parameter("contact_topic"):
+            best_effort = qos(DEPTH, "best_effort")  # hears both kinds of publisher
+            self._inputs.append(self.create_subscription(JointState, topic, self.on_contact, best_effort))
+        self._publish_coverage()
+        self.get_logger().info(f"ready to record {self._topic} into {self._data.folder}: call {self._name('start')}")
+
+    def deactivate(self) -> None:
+        """Finish the recording, and listen no more."""
+        self._waiting = False
+        if self._data.recorder:
+            try:
+                self.get_logger().info(self._finish())
+            except (VastaresError, OSError) as error:
+                self.get_logger().error(str(error))
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+
+    def release(self) -> None:
+        """End the training, and give the dataset back."""
+        self._trainer.end()
+        if self._recordings:
+            self._recordings.close()
+            self._recordings = None
+
+    def check(self, name: str, value: Any) -> None:
+        """Refuse what recording or training cannot use."""
+        if name == "device":
+            device_for(value)
+        elif name == "train_config" and value:
+            read_config(Path(value).expanduser(), {})
 
     def on_joint_state(self, message: JointState) -> None:
         """Record one message, while a recording is on."""
         stamp_ns, names, *values = from_joint_state(message)
-        self._watch.message(names)
         self._published |= dict.fromkeys(names)
+        if not (self._data.recorder or self._waiting):
+            return
+        self._watch.message(message.header.frame_id, names)
         if self._waiting:
             self._begin_late()
-        if self._recorder is None:
+        if self._data.recorder is None:
             return
         try:
             sample = self._assembler.push(seconds(stamp_ns), names, *values)
@@ -126,24 +225,104 @@ class TrainingNode(Node):
             return
         if sample is None:
             return
-        self._watch.sample()
-        self._recorder.append(sample)
-        if not np.isfinite([sample.q, sample.qd, sample.tau]).all():
+        self._data.add(sample)
+        whole = bool(np.isfinite([sample.q, sample.qd, sample.tau]).all())
+        self._watch.sample(whole)
+        if not whole:
             self._watch.problem("position, velocity or effort missing, so it is left out: mend the driver")
 
-    def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        if self._recorder or self._waiting:
-            return _refuse(response, f"a recording is on already: call {self._name('stop')} to end it")
+    def on_contact(self, message: JointState) -> None:
+        """Keep contact, which the estimator reports as effort 1, out of the recording."""
+        self._reported = time.monotonic()
+        self._touched = any(effort > 0.5 for effort in message.effort)
+        if self._touched:
+            self._data.contact(seconds(from_stamp(message.header.stamp)))
+
+    def _on_incompatible(self, event: Any) -> None:
+        policy = event.last_policy_kind.name.rpartition("_")[2].lower()
+        self._incompatible = (
+            f"a publisher of {self._topic} does not offer what is asked for ({policy}), so it is not heard: "
+            "set parameter reliability to best_effort"
+        )
+
+    def report(self) -> Report:
+        """What is wrong, or else what to do next; and figures."""
+        data, free = self._data, shutil.disk_usage(self._data.folder).free
+        missing = self._missing()
+        failures = [why for why in (self._failure, self._trainer.failure) if why]
+        findings = [Finding("", Level.ERROR, why) for why in failures]
+        if data.recorder or self._waiting:
+            findings += self._complaints()
+        if self._incompatible:
+            findings.append(Finding("incompatible", Level.WARN, self._incompatible))
+        if free < LOW_DISK:
+            text = f"{free / 1e9:.1f} GB left on the disk of {data.folder}: free some, or end the recording"
+            findings.append(Finding("disk", Level.WARN, text))
+        training = self._trainer.process
+        values = {
+            "recording": data.recorder.name if data.recorder else "",
+            "recorded_s": data.seconds,
+            "episodes": data.episodes,
+            "least_position_coverage": float(data.coverage.position.min()) if data.coverage else 0.0,
+            "least_velocity_coverage": float(data.coverage.velocity.min()) if data.coverage else 0.0,
+            "missing": "; ".join(missing),
+            "refused_during_contact": data.refused,
+            "disk_left_gb": free / 1e9,
+            "training": str(training.bundle) if training else "",
+            "epoch": training.epoch if training else 0,
+            "epochs": training.epochs if training else 0,
+            "last_error": "; ".join(failures),
+        }
+        return Report(findings, self._next_step(missing), values)
+
+    def _complaints(self) -> list[Finding]:
+        """What keeps joint states from being recorded."""
+        infos = self.get_publishers_info_by_topic(self._topic)
+        publishers = [f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in infos]
+        findings = self._watch.look(publishers, self._assembler.missing)
+        if topic := self.parameter("contact_topic"):
+            if time.monotonic() - self._reported > SILENCE:
+                text = f"nothing on {topic}, so contact is recorded like free motion: start the estimator"
+                findings.append(Finding("no contact reports", Level.WARN, text))
+            elif self._touched:
+                text = f"contact, so nothing is recorded ({self._data.refused} samples so far): clear the arm"
+                findings.append(Finding("contact", Level.WARN, text))
+        return findings
+
+    def _missing(self) -> list[str]:
+        """What the dataset lacks, in words."""
+        if not self._data.coverage:
+            return ["any motion"]
+        missing = self._data.coverage.missing(self.parameter("enough_coverage"))
+        if (left := self.parameter("enough_seconds") - self._data.seconds) > 0:
+            missing.append(f"{left:.0f} s more of recording")
+        return missing
+
+    def _next_step(self, missing: Sequence[str]) -> str:
+        """What the operator should do."""
+        lacking = f"missing: {missing[0]}" + f" (and {len(missing) - 1} more)" * (len(missing) > 1) if missing else ""
+        if recorder := self._data.recorder:
+            if missing:
+                return f"recording {recorder.name}; {lacking}"
+            return f"recording {recorder.name}; enough data: call {self._name('stop')}, then {self._name('train')}"
+        if training := self._trainer.process:
+            return f"training {training.bundle}: epoch {training.epoch} of {training.epochs or '?'}"
+        if missing:
+            return f"call {self._name('start')} to record; {lacking}"
+        return f"enough data: call {self._name('train')}"
+
+    def _start(self) -> str:
+        if self._data.recorder or self._waiting:
+            raise ConfigError(f"a recording is on already: call {self._name('stop')} to end it")
+        self._failure = ""
+        self._watch = Watch(self._topic)
+        if bags := self.parameter("bags"):
+            return self._record_bags(bags)
         try:
-            response.message = self._begin()
+            return self._begin()
         except RobotError as error:  # not all joints were published yet, or never will be
             self._waiting = True
-            response.message = f"recording begins once its joints are published on {self._topic}; so far: {error}"
-        except VastaresError as error:
-            return _refuse(response, str(error))
-        response.success = True
-        self.get_logger().info(response.message)
-        return response
+            return f"recording begins once its joints are published on {self._topic}; so far: {error}"
 
     def _begin_late(self) -> None:
         try:
@@ -152,48 +331,93 @@ class TrainingNode(Node):
             self._watch.problem(str(error))
         except VastaresError as error:
             self._waiting = False
-            self.get_logger().error(f"no recording: {error}")
+            self._fail(f"no recording: {error}")
 
     def _begin(self) -> str:
-        driver = choose_driver(self._robot, tuple(self._published), self._joints, self._unit, self._scale)
-        robot = self._robot.name if self._robot else "unknown"
-        dataset = Dataset(robot, driver.joints, self._topic, driver.effort, rate=0.0, episodes=())
-        self._recorder = Recorder(self._folder, dataset, _new_name(self._folder))
+        driver = self._driver(tuple(self._published))
+        name = self._data.begin(self._dataset(driver))
         self._assembler = JointAssembler(driver.joints, driver.effort.scale)
         self._waiting = False
         return (
-            f"recording {self._recorder.name}: {', '.join(driver.joints)}, effort in {driver.effort.unit} "
+            f"recording {name}: {', '.join(driver.joints)}, effort in {driver.effort.unit} "
             f"(scale {', '.join(f'{s:g}' for s in driver.effort.scale)}); call {self._name('stop')} to end it"
         )
 
-    def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _record_bags(self, bags: Sequence[str]) -> str:
+        """Record bags, each as a recording of its own; those before one that fails stay recorded."""
+        lines = []
+        for bag in bags:
+            states = read_joint_states(Path(bag).expanduser(), self._topic)
+            driver = self._driver(tuple(dict.fromkeys(name for table in states.tables for name in table.names)))
+            recording = recording_from(states, driver.joints, driver.effort.scale)
+            self._data.begin(self._dataset(driver), recording.name)
+            for episode in recording.episodes:
+                for sample in episode:
+                    self._data.add(sample)
+            lines.append(self._finish())
+        return "; ".join(lines)
+
+    def _driver(self, published: Sequence[str]) -> Driver:
+        joints, scale = self.parameter("joints") or (), self.parameter("effort_scale") or ()
+        return choose_driver(self._robot, published, tuple(joints), self.parameter("effort_unit"), tuple(scale))
+
+    def _dataset(self, driver: Driver) -> Dataset:
+        robot = self._robot.name if self._robot else "unknown"
+        return Dataset(robot, driver.joints, self._topic, driver.effort, rate=0.0, episodes=())
+
+    def _new_coverage(self, joints: Sequence[str]) -> Coverage:
+        """Nothing seen of ranges that parameters give, or else the robot."""
+        ranges = []
+        limits = joint_limits(self._robot, joints)
+        for name, known in zip(("position_min", "position_max", "velocity_max"), limits, strict=True):
+            given = self.parameter(name) or known
+            if len(given) not in (1, len(joints)):
+                raise ConfigError(
+                    f"parameter {name} has {len(given)} values for {len(joints)} joints: give one, or all"
+                )
+            ranges.append(np.broadcast_to(given, len(joints)))
+        for joint, low, high, speed in zip(joints, *ranges, strict=True):
+            if low >= high or speed <= 0:  # neither is true of what is unknown
+                raise ConfigError(
+                    f"range of {joint}: position_min {low:g} must be below position_max {high:g}, and "
+                    f"velocity_max {speed:g} above 0"
+                )
+        return Coverage(joints, *ranges)
+
+    def _stop(self) -> str:
         if self._waiting:
             self._waiting = False
-            return _refuse(response, f"nothing was recorded: the joints were never published on {self._topic}")
-        if self._recorder is None:
-            return _refuse(response, f"no recording is on: call {self._name('start')}")
-        response.success, response.message = self._finish()
-        self.get_logger().info(response.message)
-        return response
+            raise DatasetError(f"nothing was recorded: the joints were never published on {self._topic}")
+        if self._data.recorder is None:
+            raise DatasetError(f"no recording is on: call {self._name('start')}")
+        done = self._finish()
+        return f"{done}: call {self._name('start')} for more or {self._name('train')}"
 
-    def _finish(self) -> tuple[bool, str]:
-        assert self._recorder is not None
-        recorder, self._recorder = self._recorder, None
+    def _finish(self) -> str:
         try:
-            episodes = recorder.finish()
+            return self._data.finish()
         except DatasetError as error:
-            return False, str(error)
-        duration = sum(e.t[-1] - e.t[0] for e in episodes)
-        samples = sum(len(e) for e in episodes)
-        pieces = f"{len(episodes)} episode{'s' * (len(episodes) != 1)}"
-        return True, (
-            f"{recorder.name}: {samples} samples, {duration:.1f} s, in {pieces}, are in {self._folder}: "
-            f"call {self._name('start')} for more or {self._name('train')}"
-        )
+            self._failure = str(error)
+            raise
+        finally:
+            self._publish_coverage()
 
-    def _recover(self) -> None:
+    def _discard(self) -> str:
+        if self._trainer.process and not self._data.recorder:
+            raise DatasetError(f"training of {self._trainer.process.bundle} reads the recordings: discard after it")
         try:
-            episodes = recover(self._folder)
+            return self._data.discard()
+        finally:
+            self._publish_coverage()
+
+    def _train(self) -> str:
+        if not is_dataset(self._data.folder):
+            raise DatasetError(f"{self._data.folder} has no recording yet: call {self._name('start')}")
+        return self._trainer.start(self._data.folder)
+
+    def _recover(self, folder: Path) -> None:
+        try:
+            episodes = recover(folder)
         except DatasetError as error:
             self.get_logger().error(str(error))
             return
@@ -202,104 +426,55 @@ class TrainingNode(Node):
             self.get_logger().warning(f"recovered {episode.name}, which was cut off: {duration:.1f} s of it")
 
     def _flush(self) -> None:
-        if self._recorder is None:
+        if self._recordings is None or self._recordings.recorder is None:
             return
         try:
-            self._recorder.flush()
+            self._recordings.recorder.flush()
         except OSError as error:  # a full disk
-            self.get_logger().error(f"recording {self._recorder.name} ends: {self._folder} cannot be written ({error})")
-            self._recorder = None  # what is on disk is recovered at the next start
+            name, folder = self._recordings.recorder.name, self._recordings.folder
+            self._recordings.give_up()
+            self._fail(f"recording {name} ends: {folder} cannot be written ({error})")
 
-    def _look(self) -> None:
-        if self._recorder is None and not self._waiting:
-            return
-        if complaint := self._watch.look(self.count_publishers(self._topic), self._assembler.missing):
-            self.get_logger().warning(complaint)
+    def _publish_coverage_while_recording(self) -> None:
+        if self._recordings and self._recordings.recorder:
+            self._publish_coverage()
 
-    def _on_train(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        bundle, test = self._parameter("bundle"), self._parameter("test")
-        set_bundle = f"ros2 param set {self.get_fully_qualified_name()} bundle FOLDER"
-        if self._training:
-            return _refuse(response, f"training of {self._training.bundle} is on: wait for {self._name('progress')} 1")
-        if not bundle:
-            return _refuse(response, f"parameter bundle is not set: {set_bundle}")
-        path = Path(bundle).expanduser()
-        if path.exists():
-            return _refuse(response, f"{path} exists and is not replaced: give parameter bundle another, {set_bundle}")
-        if not is_dataset(self._folder):
-            return _refuse(response, f"{self._folder} has no recording yet: call {self._name('start')}")
-        options = ["--device", self._parameter("device")]
-        if config := self._parameter("train_config"):
-            options += ["--config", str(Path(config).expanduser())]
-        if test:
-            options += ["--test", *test]
-        self._training = Training(self._folder, path, options)
-        self._progress.publish(Float32(data=0.0))
-        without = f", without {self._recorder.name}, which is still on" if self._recorder else ""
-        response.success = True
-        response.message = f"training {path} on {self._folder}{without}: progress is on {self._name('progress')}"
-        self.get_logger().info(response.message)
-        return response
+    def _publish_coverage(self) -> None:
+        now, coverage = self.get_clock().now().nanoseconds, self._data.coverage
+        if coverage:
+            self._coverage.publish(to_joint_state(now, coverage.joints, coverage.position, coverage.velocity, ()))
+        else:
+            self._coverage.publish(to_joint_state(now, (), (), (), ()))
 
-    def _follow_training(self) -> None:
-        if self._training is None:
-            return
-        epochs, status = self._training.poll()
-        for epoch in epochs:
-            done, of = epoch["epoch"], epoch["epochs"]
-            self._progress.publish(Float32(data=done / of))
-            self._loss.publish(Float32(data=epoch["loss"]))
-            if 10 * done // of > 10 * (done - 1) // of:
-                self.get_logger().info(f"epoch {done} of {of}: loss {epoch['loss']:.4f}")
-        if status is None:
-            return
-        training, self._training = self._training, None
-        if status:
-            self._progress.publish(Float32(data=math.nan))
-            self.get_logger().error(f"training failed (status {status}): {training.last_line}")
-            return
-        self._progress.publish(Float32(data=1.0))
-        metrics = read_index(training.bundle)["metrics"]
-        self.get_logger().info(
-            f"trained {training.bundle}: nmse {metrics['nmse_mean']['model']:.3f} on {metrics['of']} recordings. "
-            f"Next: ros2 run vastares_ros estimator --ros-args -p bundle:={training.bundle}"
-        )
+    def _fail(self, why: str) -> None:
+        self._failure = why
+        self.get_logger().error(why)
 
-    def _parameter(self, name: str) -> Any:
-        return self.get_parameter_or(name, Parameter(name)).value
+    def _answering(self, do: Callable[[], str]) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
+        """The callback of a service that does something and says what, or why it does not."""
+
+        def answer(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            try:
+                if self.state != "active":
+                    raise ConfigError(
+                        f"the node is {self.state}: ros2 lifecycle set {self.get_fully_qualified_name()} …"
+                    )
+                response.message, response.success = do(), True
+            except (VastaresError, OSError) as error:
+                response.message, response.success = str(error), False
+            else:
+                self.get_logger().info(response.message)
+            return response
+
+        return answer
+
+    @property
+    def _data(self) -> Recordings:
+        assert self._recordings  # while configured
+        return self._recordings
 
     def _name(self, name: str) -> str:
         return f"{self.get_fully_qualified_name()}/{name}"
-
-
-class Training:
-    """`vastares train` in a child process; what it prints goes through a file, so that neither waits for the other.
-
-    Attributes:
-        bundle: the folder it will write.
-        last_line: the last that it said; its error, if it failed.
-    """
-
-    def __init__(self, dataset: Path, bundle: Path, options: Sequence[str]):
-        """Start it."""
-        self.bundle = bundle
-        self.last_line = ""
-        self._rest = ""
-        self._log = tempfile.NamedTemporaryFile("r", prefix="vastares_train_", encoding="utf-8")  # noqa: SIM115
-        command = [*NICE, *VASTARES, "train", str(dataset), "-o", str(bundle), "--json-progress", "--force", *options]
-        with open(self._log.name, "w", encoding="utf-8") as log:
-            self._child = spawn(command, stdout=log, stderr=log)
-
-    def poll(self) -> tuple[list[dict[str, Any]], int | None]:
-        """Epochs that ended since the last call, and the exit status once it has one."""
-        status = self._child.poll()  # before reading, so that nothing it said is left
-        *lines, self._rest = (self._rest + self._log.read()).split("\n")
-        self.last_line = next((line for line in reversed(lines) if line.strip()), self.last_line)
-        return [json.loads(line) for line in lines if line.startswith("{")], status
-
-    def end(self) -> None:
-        """End it before it is done."""
-        end(self._child)
 
 
 def main(args: Sequence[str]) -> int:
@@ -309,27 +484,3 @@ def main(args: Sequence[str]) -> int:
         VastaresError: an argument or a parameter is of no use.
     """
     return run(lambda context: TrainingNode(context=context), args)
-
-
-def _refuse(response: Trigger.Response, why: str) -> Trigger.Response:
-    response.success, response.message = False, why
-    return response
-
-
-def _lock(folder: Path) -> int:
-    """Hold the folder as long as this process lives: another recorder would take our recording for a crashed one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise DatasetError(f"another node records into {folder}: end it, or choose another dataset") from None
-    return lock
-
-
-def _new_name(folder: Path) -> str:
-    """`rec_20260101_120000`; a second one in the same second ends in `_2`."""
-    name = f"rec_{datetime.now():%Y%m%d_%H%M%S}"
-    names = chain([name], (f"{name}_{i}" for i in count(2)))
-    return next(n for n in names if not any(folder.glob(f"{n}*")))

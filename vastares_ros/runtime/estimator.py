@@ -6,12 +6,16 @@ The node and every offline comparison run this same code, one sample at a time, 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from vastares_ros.core.errors import VastaresError
 from vastares_ros.core.external import external_torque
 from vastares_ros.core.samples import Array, JointSample
 from vastares_ros.core.sampling import MAX_GAP, RATE_TOLERANCE
@@ -48,6 +52,7 @@ class Estimate:
         bound: what |tau_ext| stays below in 99 % of free motion, shape (J,).
         validity: whether to trust it, and why not.
         detail: the joint or figure behind the validity, for people.
+        joints: all joints behind the validity, where it is about joints.
     """
 
     t: float
@@ -56,6 +61,7 @@ class Estimate:
     bound: Array
     validity: Validity
     detail: str = ""
+    joints: tuple[str, ...] = ()
 
     @property
     def valid(self) -> bool:
@@ -92,8 +98,8 @@ class Estimator:
     def step(self, sample: JointSample) -> Estimate:
         """Take the next sample in; its arrays are in the bundle's joint order, tau already scaled."""
         if not (np.isfinite(sample.q).all() and np.isfinite(sample.qd).all()):
-            gone = ~(np.isfinite(sample.q) & np.isfinite(sample.qd))
-            return self._refuse(sample, Validity.NO_MOTION, self._joint(gone))
+            gone = self._joints(~np.isfinite([sample.q, sample.qd]).all(axis=0))
+            return self._refuse(sample, Validity.NO_MOTION, f"joint {gone[0]}", gone)
         step = sample.t - self._last
         why = Validity.WARMING_UP
         detail = ""
@@ -121,28 +127,88 @@ class Estimator:
             return self._refuse(sample, Validity.WRONG_RATE, f"{rate:.1f} Hz, trained at {self.bundle.rate:.1f} Hz")
         tau_free = self._predict()
         tau_ext = external_torque(tau_free, tau_meas)
-        validity, detail = self._trust(x[: len(self._low)], sample.tau)
-        return Estimate(sample.t, tau_free, tau_ext, self.bundle.bound, validity, detail)
+        return Estimate(sample.t, tau_free, tau_ext, self.bundle.bound, *self._trust(x[: len(self._low)], sample.tau))
 
     @torch.inference_mode()
     def _predict(self) -> Array:
         window = torch.from_numpy(self._window[None]).to(self._device)  # (1, T, C)
         return self._model(window)[0].cpu().numpy().astype(np.float64)
 
-    def _trust(self, motion: Array, tau: Array) -> tuple[Validity, str]:
-        missing = ~np.isfinite(tau)
-        if missing.any():
-            return Validity.NO_EFFORT, self._joint(missing)
-        outside = (motion < self._low) | (motion > self._high)
+    def _trust(self, motion: Array, tau: Array) -> tuple[Validity, str, tuple[str, ...]]:
+        if not np.isfinite(tau).all():
+            missing = self._joints(~np.isfinite(tau))
+            return Validity.NO_EFFORT, f"joint {missing[0]}", missing
+        outside = (motion < self._low) | (motion > self._high)  # (2 J,): positions, velocities
         if outside.any():
             place = int(np.flatnonzero(outside)[0])
             joints = self.bundle.joints
             what, unit = ("position", "rad") if place < len(joints) else ("velocity", "rad/s")
-            return Validity.OUTSIDE_RANGE, f"{what} of {joints[place % len(joints)]} is {motion[place]:.3f} {unit}"
-        return Validity.VALID, ""
+            detail = f"{what} of {joints[place % len(joints)]} is {motion[place]:.3f} {unit}"
+            return Validity.OUTSIDE_RANGE, detail, self._joints(outside.reshape(2, -1).any(axis=0))
+        return Validity.VALID, "", ()
 
-    def _joint(self, which: np.ndarray) -> str:
-        return f"joint {self.bundle.joints[int(np.flatnonzero(which)[0])]}"
+    def _joints(self, which: NDArray[np.bool_] | np.bool_) -> tuple[str, ...]:
+        return tuple(self.bundle.joints[i] for i in np.flatnonzero(which))
 
-    def _refuse(self, sample: JointSample, why: Validity, detail: str) -> Estimate:
-        return Estimate(sample.t, self._nothing, self._nothing, self.bundle.bound, why, detail)
+    def _refuse(self, sample: JointSample, why: Validity, detail: str, joints: tuple[str, ...] = ()) -> Estimate:
+        return Estimate(sample.t, self._nothing, self._nothing, self.bundle.bound, why, detail, joints)
+
+
+class Zero:
+    """Takes out of tau_ext what is left of it while the arm stands still and nothing touches it.
+
+    Attributes:
+        bias: what is taken out, shape (J,) [N·m or A].
+        duration: length of the rest that `set` looks back on [s].
+    """
+
+    def __init__(self, joints: Sequence[str], duration: float):
+        """Begin without bias."""
+        self._joints = tuple(joints)
+        self.duration = duration
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the bias and the past."""
+        self.bias = np.zeros(len(self._joints))
+        self._past: deque[tuple[Array, Estimate]] = deque()  # velocities (J,), and the estimate before the bias
+
+    def step(self, sample: JointSample, estimate: Estimate) -> Estimate:
+        """The estimate of this sample, less the bias."""
+        past = self._past
+        if past and estimate.t <= past[-1][1].t:
+            if estimate.validity is Validity.REPEATED:
+                return estimate
+            past.clear()
+        past.append((sample.qd, estimate))
+        while len(past) > 1 and estimate.t - past[1][1].t >= self.duration:
+            past.popleft()  # the oldest one left is just as old as asked for, or older
+        return replace(estimate, tau_ext=estimate.tau_ext - self.bias) if self.bias.any() else estimate
+
+    def set(self, speed: float) -> Array:
+        """Make the mean of tau_ext over the last `duration` the bias, and return it.
+
+        Args:
+            speed: what no joint may have exceeded [rad/s].
+
+        Raises:
+            VastaresError: the rest is too short, the arm moved, or an estimate was not valid.
+        """
+        covered = self._past[-1][1].t - self._past[0][1].t if self._past else 0.0
+        if covered < self.duration:
+            raise VastaresError(f"only {covered:.2f} s of joint states so far, {self.duration:g} s are needed: wait")
+        bad = next((e for _, e in reversed(self._past) if not e.valid), None)
+        if bad:
+            detail = f" ({bad.detail})" if bad.detail else ""
+            raise VastaresError(
+                f"the estimate was not valid in the last {self.duration:g} s: {bad.validity.value}{detail}"
+            )
+        fastest = np.abs([qd for qd, _ in self._past]).max(axis=0)
+        if (fastest > speed).any():
+            j = int(fastest.argmax())
+            raise VastaresError(
+                f"{self._joints[j]} moved at {fastest[j]:.3f} rad/s in the last {self.duration:g} s, and {speed:g} is "
+                f"allowed: let the arm stand still"
+            )
+        self.bias = np.mean([e.tau_ext for _, e in self._past], axis=0)
+        return self.bias

@@ -1,0 +1,228 @@
+"""The launch files, run by launch_testing with real nodes; skipped where it, or this package of ROS, is not installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import unittest
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import JOINTS, motion, stamps
+
+pytest.importorskip("rclpy")
+pytest.importorskip("launch_testing", reason="launch_testing is not installed: it comes with ROS 2")
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch import LaunchDescription
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_testing.actions import ReadyToTest
+from launch_testing.loader import TestRun
+from launch_testing.test_runner import LaunchTestRunner
+from lifecycle_msgs.srv import GetState
+from sensor_msgs.msg import JointState
+
+from vastares_ros.io.bags import iter_messages, read_joint_states
+from vastares_ros.io.recordings import written_mcap
+from vastares_ros.nodes.messages import from_stamp, to_joint_state
+
+LAUNCH = Path(__file__).parents[2] / "launch"
+PATIENCE = 60.0  # seconds
+
+
+def installed(package: str) -> bool:
+    try:
+        return bool(get_package_prefix(package))
+    except PackageNotFoundError:
+        return False
+
+
+pytestmark = pytest.mark.skipif(
+    not installed("vastares_ros"), reason="vastares_ros is not on AMENT_PREFIX_PATH: colcon build, then source it"
+)
+
+
+@pytest.fixture(autouse=True)
+def own_python(monkeypatch):
+    """The executables are `env python3`, which has to be the one that runs the tests."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def launched(file: str, arguments: dict[str, Any], check: Callable[[Any], None]) -> None:
+    """Run a launch file, and `check`, which gets what the processes print, beside it."""
+
+    def describe() -> LaunchDescription:
+        source = PythonLaunchDescriptionSource(str(LAUNCH / file))
+        given = [(name, str(value)) for name, value in arguments.items()]
+        return LaunchDescription([IncludeLaunchDescription(source, launch_arguments=given), ReadyToTest()])
+
+    class Check(unittest.TestCase):
+        def test(self, proc_output):
+            check(proc_output)
+
+    class Afterwards(unittest.TestCase):
+        def test(self, proc_info):
+            codes = {name: proc_info[name].returncode for name in proc_info.process_names()}
+            assert {code for name, code in codes.items() if "estimator" in name or "training" in name} <= {0}, codes
+
+    tests = (unittest.TestSuite([case("test")]) for case in (Check, Afterwards))
+    (result,) = LaunchTestRunner([TestRun(file, describe, {}, *tests)]).run().values()
+    assert result.wasSuccessful(), [*getattr(result, "failures", ()), *getattr(result, "errors", ()), result]
+
+
+def state(ros: Any, node: str) -> str:
+    return str(ros.ask(GetState, f"{node}/get_state", GetState.Request()).current_state.label)
+
+
+def parameter(ros: Any, node: str, name: str) -> Any:
+    from rcl_interfaces.srv import GetParameters
+    from rclpy.parameter import parameter_value_to_python
+
+    request = GetParameters.Request(names=[name])
+    return parameter_value_to_python(ros.ask(GetParameters, f"{node}/get_parameters", request).values[0])
+
+
+def test_estimator_answers_under_its_namespace_and_remapping(ros, bundle_path):
+    estimates = ros.listen(JointState, "/left/estimator/estimated_torque")
+
+    def check(proc_output):
+        ros.wait(lambda: state(ros, "/left/estimator") == "active")
+        talker = ros.talk("/arm")
+        ros.wait(lambda: ros.node.count_publishers("/left/estimator/estimated_torque"))
+        q, qd, effort = motion(60)
+        sent = stamps(60)
+        for stamp_ns, *values in zip(sent, q, qd, effort, strict=True):
+            talker.publish(to_joint_state(stamp_ns, JOINTS, *values))
+        ros.wait(lambda: estimates)
+        assert from_stamp(estimates[0].header.stamp) in sent
+
+    launched("estimator.launch.py", {"bundle": bundle_path, "namespace": "left", "joint_states": "/arm"}, check)
+
+
+def test_arguments_go_before_the_file_of_parameters(ros, bundle_path, tmp_path):
+    file = tmp_path / "parameters.yaml"
+    file.write_text(
+        "/**:\n  ros__parameters:\n    bundle: nowhere\n    robot: other\n    contact_factor: 3.0\n    tip_frame: hand\n"
+    )
+    arguments = {
+        "params_file": file,
+        "bundle": bundle_path,
+        "robot": "made",
+        "urdf": "arm.urdf",
+        "frame_prefix": "left/",
+        "use_sim_time": "true",
+        "autostart": "false",
+    }
+
+    def check(proc_output):
+        assert state(ros, "/estimator") == "unconfigured"
+        expected = {"bundle": str(bundle_path), "robot": "made", "urdf": "arm.urdf", "frame_prefix": "left/"}
+        expected |= {"use_sim_time": True, "contact_factor": 3.0, "tip_frame": "hand"}
+        assert {name: parameter(ros, "/estimator", name) for name in expected} == expected
+
+    launched("estimator.launch.py", arguments, check)
+
+
+def test_estimator_without_a_bundle_says_so_and_stays(ros):
+    def check(proc_output):
+        proc_output.assertWaitFor("parameter bundle is not set", timeout=PATIENCE)
+        assert state(ros, "/estimator") == "unconfigured"
+
+    launched("estimator.launch.py", {}, check)
+
+
+def test_training_records(ros, tmp_path):
+    dataset = tmp_path / "dataset"
+    file = tmp_path / "parameters.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    enough_seconds: 7.0\n    test: [one]\n")
+    arguments = {
+        "params_file": file,
+        "dataset": dataset,
+        "bundle": tmp_path / "bundle",
+        "robot": "ur5",
+        "contact_topic": "/estimator/contact",
+        "estimator": "/estimator",
+        "use_sim_time": "false",
+        "autostart": "true",
+        "namespace": "left",
+        "joint_states": "/arm",
+    }
+
+    def check(proc_output):
+        ros.wait(lambda: state(ros, "/left/training") == "active")
+        assert ros.call("/left/training/start").success
+        assert "/arm" in ros.call("/left/training/stop").message
+        expected = {name: str(arguments[name]) for name in ("dataset", "bundle", "robot", "contact_topic", "estimator")}
+        expected |= {"use_sim_time": False, "enough_seconds": 7.0, "test": ["one"]}
+        assert {name: parameter(ros, "/left/training", name) for name in expected} == expected
+
+    launched("training.launch.py", arguments, check)
+
+
+@pytest.fixture
+def bag(tmp_path) -> Path:
+    """Two seconds of motion."""
+    file = tmp_path / "bag.mcap"
+    with written_mcap(file, force=False) as recorder:
+        for stamp_ns, *values in zip(stamps(200), *motion(200), strict=True):
+            q, qd, effort = values
+            recorder.joint_state("/arm", stamp_ns, stamp_ns, JOINTS, effort, q, qd)
+    return file
+
+
+def test_replay_writes_a_bag_of_input_and_output(ros, bundle_path, bag, tmp_path):
+    live = ros.listen(JointState, "/left/estimator/estimated_torque")
+    output = tmp_path / "out"
+    arguments = {"bag": bag, "bundle": bundle_path, "joint_states": "/arm", "output": output, "namespace": "left"}
+
+    def check(proc_output):
+        proc_output.assertWaitFor("Recording stopped" if installed("ros2bag") else "estimates of", timeout=PATIENCE)
+
+    # Here the launch ends by itself, so that what it publishes is looked at afterwards.
+    launched("replay.launch.py", arguments, check)
+    ros.wait(lambda: live)
+    (file,) = output.glob("*_0.*")
+    node = "/left/estimator" if installed("ros2bag") else "/estimator"
+    recorded = {
+        stamp_ns: effort for stamp_ns, *_, effort in iter_messages(read_joint_states(file, f"{node}/estimated_torque"))
+    }
+    assert set(recorded) <= set(stamps(200))
+    assert len(read_joint_states(file, "/arm")) == 200
+    for message in live:
+        assert np.array_equal(recorded[from_stamp(message.header.stamp)], message.effort)
+
+
+def test_replay_ends_where_the_bundle_is_of_no_use(ros, bag, tmp_path):
+    def check(proc_output):
+        proc_output.assertWaitFor("does not exist", timeout=PATIENCE)
+
+    launched("replay.launch.py", {"bag": bag, "bundle": tmp_path / "none"}, check)
+
+
+def viewer(folder: Path, name: str) -> Path:
+    """A program of this name that prints the file it is to show."""
+    program = folder / name
+    program.write_text('#!/bin/sh\ncat "$2"\n')
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize(
+    ("program", "other", "shown"),
+    [
+        ("rviz2", "plotjuggler", "/left/estimator/contact_markers"),
+        ("plotjuggler", "rviz", "/left/estimator/external_torque/elbow/effort"),
+    ],
+)
+def test_monitor_shows_a_layout_of_the_robot(ros, bundle_path, tmp_path, monkeypatch, program, other, shown):
+    viewer(tmp_path, program)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    def check(proc_output):
+        proc_output.assertWaitFor(shown, timeout=PATIENCE)
+
+    launched("monitor.launch.py", {"bundle": bundle_path, "namespace": "left", other: "false"}, check)

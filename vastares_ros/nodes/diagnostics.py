@@ -1,0 +1,218 @@
+"""What a node says of its own health, once a second: findings with what to do, and figures for plots."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+from vastares_ros.runtime.estimator import Estimate, Validity
+
+PERIOD = 1.0  # seconds between two reports
+IDLE_LOOKS = 2  # reports without a sample before that is worth a word
+PAUSE = 1.0  # seconds without a sample that are a pause, rather than lost samples
+INTERLEAVED = {v.value for v in (Validity.CLOCK_JUMPED, Validity.REPEATED, Validity.WRONG_RATE)}  # by two publishers
+
+
+class Level(IntEnum):
+    """How far a node can be trusted; the numbers are those of `diagnostic_msgs/DiagnosticStatus`."""
+
+    OK = 0
+    WARN = 1
+    ERROR = 2
+    STALE = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes:
+        key: the same for findings of the same kind, so that the log does not repeat them every second.
+        level: how bad it is.
+        text: what is wrong and what to do, in one line.
+    """
+
+    key: str
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The health of a node over the last second.
+
+    Attributes:
+        findings: what is wrong, the worst or most frequent first.
+        fine: what to say where nothing is.
+        values: figures; what is a number stands there alone, its unit in the name, so that PlotJuggler shows it.
+    """
+
+    findings: Sequence[Finding] = ()
+    fine: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def status(self, name: str, hardware: str) -> DiagnosticStatus:
+        """As a message: level and text of the worst finding."""
+        worst = max(self.findings, key=lambda finding: finding.level, default=Finding("", Level.OK, self.fine))
+        return DiagnosticStatus(
+            level=bytes([worst.level]),
+            name=name,
+            message=worst.text,
+            hardware_id=hardware,
+            values=[KeyValue(key=key, value=_text(value)) for key, value in self.values.items()],
+        )
+
+
+class Watch:
+    """What became of the joint states of a topic; `look` is called every `PERIOD` seconds."""
+
+    def __init__(self, topic: str):
+        """Watch `topic`, whose name is told."""
+        self._topic = topic
+        self._idle = 0  # looks without a sample
+        self._names: Sequence[str] = ()
+        self._frame: str | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._messages = self._samples = self._good = 0
+        self._problems: Counter[str] = Counter()
+        self._details: dict[str, str] = {}
+
+    def message(self, frame_id: str, names: Sequence[str]) -> None:
+        """A message came."""
+        self._messages += 1
+        self._names = names
+        if frame_id != self._frame:
+            if self._frame is not None:
+                self.problem(
+                    "frame_id changes", f"from {self._frame!r} to {frame_id!r}: let one driver publish, or one frame"
+                )
+            self._frame = frame_id
+
+    def sample(self, good: bool = True) -> None:
+        """It completed a sample, which is as good as it should be or not."""
+        self._samples += 1
+        self._good += good
+
+    def foreign(self, joints: Sequence[str]) -> list[str]:
+        """Names in the newest message that are not among `joints`."""
+        return [name for name in self._names if name not in joints]
+
+    def problem(self, key: str, detail: str = "") -> None:
+        """It was of no or little use; the newest detail is told."""
+        self._problems[key] += 1
+        self._details[key] = detail
+
+    def look(self, publishers: Sequence[str], missing: Sequence[str]) -> list[Finding]:
+        """What has been wrong since the last look, the most frequent first.
+
+        Args:
+            publishers: the nodes that publish the topic.
+            missing: joints that were not published since the last sample.
+        """
+        self._idle = 0 if self._samples else self._idle + 1
+        level = Level.WARN if self._good else Level.ERROR
+        findings = [
+            Finding(key, level, f"{count} of {self._messages} joint states on {self._topic}: {key}{self._detail(key)}")
+            for key, count in self._problems.most_common()
+        ]
+        if len(publishers) > 1 and INTERLEAVED & set(self._problems):
+            text = f"{len(publishers)} publishers on {self._topic} whose stamps do not fit together"
+            what = f"{text} ({', '.join(publishers)}): end all but one, or remap them"
+            findings.insert(0, Finding("two publishers", level, what))
+        if not findings and self._idle >= IDLE_LOOKS:
+            findings.append(self._silence(publishers, missing))
+        self._clear()
+        return findings
+
+    def _detail(self, key: str) -> str:
+        return f" ({self._details[key]})" if self._details[key] else ""
+
+    def _silence(self, publishers: Sequence[str], missing: Sequence[str]) -> Finding:
+        if self._messages:
+            what = f"joints missing on {self._topic}: {', '.join(missing)}; published are {', '.join(self._names)}"
+            return Finding("joints missing", Level.ERROR, what)
+        what = f"no joint states on {self._topic}, "
+        if publishers:
+            return Finding("silence", Level.STALE, what + "though it has a publisher: is the robot's driver connected?")
+        return Finding("silence", Level.STALE, what + "which has no publisher: remap joint_states to the robot's topic")
+
+
+class Tally:
+    """Counts of what the estimator answered: rate, gaps, latency, validity.
+
+    Attributes:
+        rate: that the model was trained at [Hz].
+        arrival: when the newest sample came, by a steady clock [s].
+    """
+
+    def __init__(self, rate: float):
+        """Count samples that should come at `rate` [Hz]."""
+        self.rate = rate
+        self.arrival = float("-inf")
+        self._stamp = float("nan")  # of the newest sample [s]
+        self._samples = self._gaps = self._dropped = self._late = self._missed = 0  # since the node is active
+        self._clear()
+
+    def _clear(self) -> None:
+        self._ticks: list[float] = []
+        self._steps, self._span = 0, 0.0
+        self._validity: Counter[Validity] = Counter()
+        self._outside: Counter[str] = Counter()
+
+    def answer(self, estimate: Estimate, arrival: float, tick: float) -> None:
+        """One sample was answered.
+
+        Args:
+            estimate: the answer.
+            arrival: when its message was taken, by a steady clock [s].
+            tick: how long the answer took [s].
+        """
+        self._samples += 1
+        self._ticks.append(tick)
+        self._missed += tick * self.rate > 1
+        self._validity[estimate.validity] += 1
+        self._gaps += estimate.validity is Validity.GAP
+        if estimate.validity is Validity.OUTSIDE_RANGE:
+            self._outside.update(estimate.joints)
+        step = estimate.t - self._stamp
+        if 0 < step < PAUSE:
+            self._steps += 1
+            self._span += step
+            self._dropped += max(0, round(step * self.rate) - 1)
+            self._late += (arrival - self.arrival - step) * self.rate > 1
+        self._stamp, self.arrival = estimate.t, arrival
+
+    def values(self) -> dict[str, Any]:
+        """The figures: what has no unit of time is counted since the node is active, all else over the last second."""
+        samples = len(self._ticks)
+        p50, p99, longest = np.percentile(self._ticks, (50, 99, 100)) * 1e6 if samples else (0.0, 0.0, 0.0)
+        reasons = [f"{v.value} {n}" for v, n in self._validity.most_common() if v is not Validity.VALID]
+        values = {
+            "rate_hz": self._steps / self._span if self._span else 0.0,
+            "trained_rate_hz": self.rate,
+            "samples": self._samples,
+            "dropped": self._dropped,
+            "late": self._late,
+            "gaps": self._gaps,
+            "tick_p50_us": float(p50),
+            "tick_p99_us": float(p99),
+            "tick_max_us": float(longest),
+            "missed_deadlines": self._missed,
+            "valid_share": self._validity[Validity.VALID] / samples if samples else 0.0,
+            "invalid": ", ".join(reasons) or "none",
+            "outside_training_range": ", ".join(f"{joint} {n}" for joint, n in self._outside.most_common()) or "none",
+        }
+        self._clear()
+        return values
+
+
+def _text(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

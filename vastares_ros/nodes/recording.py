@@ -1,0 +1,224 @@
+"""Recording into one dataset folder: its lock, the recording that is on, what it covers, and what is dropped again."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import chain, count
+from pathlib import Path
+
+import numpy as np
+
+from vastares_ros.core.coverage import Coverage
+from vastares_ros.core.errors import DatasetError
+from vastares_ros.core.samples import JointSample
+from vastares_ros.io.datasets import (
+    DISCARDED,
+    Dataset,
+    Recorder,
+    check_recordable,
+    discard,
+    is_dataset,
+    load_dataset,
+)
+
+MARGIN = 0.5  # seconds before and after a contact that are refused with it
+LONGEST_STEP = 0.5  # seconds between two samples that still count as recorded time
+
+
+class ContactFilter:
+    """Holds samples back for `MARGIN`, until it is known that no contact follows on them.
+
+    Attributes:
+        refused: samples that were dropped.
+    """
+
+    def __init__(self) -> None:
+        """Know of no contact."""
+        self.refused = 0
+        self._held: deque[JointSample] = deque()
+        self._touched = -np.inf
+
+    def contact(self, t: float) -> None:
+        """There was contact at t [s]."""
+        self._touched = t
+        free = [sample for sample in self._held if not self._near(sample)]
+        self.refused += len(self._held) - len(free)
+        self._held = deque(free)
+
+    def push(self, sample: JointSample) -> list[JointSample]:
+        """Take one sample in; the samples that are now known to be free of contact."""
+        if self._near(sample):
+            self.refused += 1
+        else:
+            self._held.append(sample)
+        free = []
+        while self._held and not 0 <= sample.t - self._held[0].t <= MARGIN:  # below 0 the clock jumped back
+            free.append(self._held.popleft())
+        return free
+
+    def rest(self) -> list[JointSample]:
+        """The samples that are still held, which nothing spoke against."""
+        rest, self._held = list(self._held), deque()
+        return rest
+
+    def _near(self, sample: JointSample) -> bool:
+        return abs(sample.t - self._touched) <= MARGIN
+
+
+class Recordings:
+    """The recordings of one dataset folder, as long as they are ours to add to.
+
+    Attributes:
+        folder: the dataset.
+        recorder: of the recording that is on, if one is.
+        coverage: of everything in the dataset and of what is being recorded; None before joints are known.
+        episodes: in the dataset.
+        seconds: recorded, with what is being recorded [s].
+    """
+
+    def __init__(self, folder: Path, make_coverage: Callable[[Sequence[str]], Coverage], refuse_contact: bool):
+        """Lock the folder, so that nobody takes our recording for a crashed one; `survey` says what is in it.
+
+        Args:
+            folder: the dataset, which need not exist yet.
+            make_coverage: an empty coverage of joints.
+            refuse_contact: hold samples back and drop those around a `contact`.
+
+        Raises:
+            DatasetError: the folder holds something else, or another node records into it.
+        """
+        check_recordable(folder)
+        self.folder = folder
+        self.recorder: Recorder | None = None
+        self._make_coverage = make_coverage
+        self._filter = ContactFilter() if refuse_contact else None
+        self._finished: list[str] = []  # recordings that were added to the dataset since, the last of which may go
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder, os.O_RDONLY)
+        except OSError as error:
+            raise DatasetError(f"dataset {folder} cannot be made ({error.strerror}): choose another folder") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise DatasetError(f"another node records into {folder}: end it, or choose another dataset") from None
+
+    def close(self) -> None:
+        """Give the folder back."""
+        os.close(self._lock)
+
+    def survey(self) -> None:
+        """See what the dataset holds.
+
+        Raises:
+            DatasetError: it cannot be read.
+        """
+        self.coverage: Coverage | None = None
+        self.episodes, self.seconds = 0, 0.0
+        if not is_dataset(self.folder):
+            return
+        dataset = load_dataset(self.folder)
+        self.coverage = self._make_coverage(dataset.joints)
+        self.episodes = len(dataset.episodes)
+        for episode in dataset.episodes:
+            self.coverage.add(episode.q, episode.qd)
+            self.seconds += episode.t[-1] - episode.t[0]
+
+    def begin(self, dataset: Dataset, name: str = "") -> str:
+        """Begin a recording, called by the time where it has no name, and return its name.
+
+        Args:
+            dataset: robot, joints, topic and effort.
+            name: of the recording.
+
+        Raises:
+            DatasetError: the dataset is of another robot, or has this recording already.
+        """
+        coverage = self.coverage or self._make_coverage(dataset.joints)
+        self.recorder = Recorder(self.folder, dataset, name or self._new_name())
+        self.coverage = coverage
+        self._last = np.inf
+        return self.recorder.name
+
+    def add(self, sample: JointSample) -> None:
+        """Record one sample, unless there is contact."""
+        for free in self._filter.push(sample) if self._filter else (sample,):
+            self._record(free)
+
+    def contact(self, t: float) -> None:
+        """There was contact at t [s]."""
+        if self._filter:
+            self._filter.contact(t)
+
+    @property
+    def refused(self) -> int:
+        """Samples that were not recorded because of contact."""
+        return self._filter.refused if self._filter else 0
+
+    def _record(self, sample: JointSample) -> None:
+        assert self.recorder and self.coverage
+        self.recorder.append(sample)
+        if np.isfinite(sample.q + sample.qd).all():
+            self.coverage.add(sample.q, sample.qd)
+        self.seconds += sample.t - self._last if 0 < sample.t - self._last <= LONGEST_STEP else 0.0
+        self._last = sample.t
+
+    def finish(self) -> str:
+        """End the recording, make it part of the dataset, and say so.
+
+        Raises:
+            DatasetError: it cannot be added; it is then kept as a file.
+        """
+        assert self.recorder
+        for sample in self._filter.rest() if self._filter else ():
+            self._record(sample)
+        recorder, self.recorder = self.recorder, None
+        try:
+            episodes = recorder.finish()
+        except DatasetError:
+            self.survey()
+            raise
+        self._finished.append(recorder.name)
+        self.episodes += len(episodes)
+        duration = sum(e.t[-1] - e.t[0] for e in episodes)
+        samples = sum(len(e) for e in episodes)
+        pieces = f"{len(episodes)} episode{'s' * (len(episodes) != 1)}"
+        return f"{recorder.name}: {samples} samples, {duration:.1f} s, in {pieces}, are in {self.folder}"
+
+    def give_up(self) -> None:
+        """Leave the recording as it is on a disk that cannot be written; `datasets.recover` takes it up later."""
+        self.recorder = None
+
+    def discard(self) -> str:
+        """Drop the recording that is on, or else the last that was finished, and say which.
+
+        It is moved aside, into a folder of its own.
+
+        Raises:
+            DatasetError: there is none, or the dataset cannot be read.
+        """
+        if self.recorder:
+            if self._filter:
+                self._filter.rest()
+            recorder, self.recorder = self.recorder, None
+            name, aside = recorder.name, recorder.discard()
+        elif self._finished:
+            name = self._finished[-1]
+            aside = discard(self.folder, name)
+            self._finished.pop()
+        else:
+            raise DatasetError("nothing was recorded since this node was configured, so nothing is discarded")
+        self.survey()
+        return f"discarded {name}: it was moved to {aside}"
+
+    def _new_name(self) -> str:
+        """`rec_20260101_120000`; a second one in the same second ends in `_2`."""
+        name = f"rec_{datetime.now():%Y%m%d_%H%M%S}"
+        names = chain([name], (f"{name}_{i}" for i in count(2)))
+        taken = [path.name for folder in (self.folder, self.folder / DISCARDED) for path in folder.glob(f"{name}*")]
+        return next(n for n in names if not any(t.startswith(n) for t in taken))
