@@ -131,14 +131,16 @@ class _Recurrence(torch.autograd.Function):
         gates = x.new_empty(time, nets, batch, 4 * size)  # i, f, o, g
         cells = x.new_empty(2, time, nets, batch, size)  # c/2 and tanh(c)/2
         hidden = seen[1:, ..., inputs + 1 :]
-        for t in range(time):
-            cell, tanh_cell = cells[0, t], cells[1, t]
-            i, f, o, g = torch.bmm(seen[t], weight, out=gates[t]).sigmoid_().split(size, dim=-1)
+        before = None  # half the cell of the step before
+        steps = zip(seen[:-1], gates, *gates.split(size, dim=-1), *cells, hidden, strict=True)  # all views at once
+        for row, gate, i, f, o, g, cell, tanh_cell, h in steps:
+            torch.bmm(row, weight, out=gate).sigmoid_()
             torch.mul(i, g, out=cell).sub_(i, alpha=0.5)
-            if t > 0:
-                cell.addcmul_(f, cells[0, t - 1])
+            if before is not None:
+                cell.addcmul_(f, before)
             torch.mul(cell, 4, out=tanh_cell).sigmoid_().sub_(0.5)
-            torch.mul(o, tanh_cell, out=hidden[t])
+            torch.mul(o, tanh_cell, out=h)
+            before = cell
         ctx.save_for_backward(seen, gates, cells, weight)
         return hidden.transpose(0, 1).contiguous()
 
@@ -146,7 +148,7 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: Any, grad_hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Back through time; see any text on the LSTM for the derivation."""
         seen, gates, cells, weight = ctx.saved_tensors
-        time, size = seen.shape[0] - 1, grad_hidden.shape[-1]
+        size = grad_hidden.shape[-1]
         inputs = seen.shape[-1] - size - 1
         grad_seen = torch.empty_like(seen[:-1])
         grad_weight = torch.zeros_like(weight)
@@ -154,26 +156,27 @@ class _Recurrence(torch.autograd.Function):
         grad_i, grad_f, grad_o, grad_g = grad_gate.split(size, dim=-1)
         grad_cell = torch.zeros_like(cells[0, 0])
         transposed = weight.mT.contiguous()
-        for t in reversed(range(time)):
-            gate, tanh_cell = gates[t], cells[1, t]
-            i, f, o, g = gate.split(size, dim=-1)
+        from_later = None
+        before = (None, *cells[0, :-1])
+        parts = gates.split(size, dim=-1)
+        steps = zip(seen[:-1], gates, *parts, before, cells[1], grad_hidden.unbind(1), grad_seen, strict=True)
+        for row, gate, i, f, o, g, cell_before, tanh_cell, grad, grad_row in reversed(list(steps)):
             torch.addcmul(gate, gate, gate, value=-1, out=grad_gate)  # the slope of a sigmoid s is s - s²
-            grad_h = grad_hidden[:, t].clone()
-            if t + 1 < time:
-                grad_h += grad_seen[t + 1, ..., inputs + 1 :]
+            grad_h = grad.clone() if from_later is None else grad + from_later
             reached = grad_h * tanh_cell
             grad_o *= reached
             grad_h.addcmul_(reached, tanh_cell, value=-4)  # the slope of y = tanh(2a)/2 is 1 - 4y²
             grad_cell.addcmul_(grad_h, o)
             grad_i *= (grad_cell * g).sub_(grad_cell, alpha=0.5)
             grad_g.mul_(grad_cell).mul_(i)
-            if t > 0:
-                grad_f.mul_(grad_cell).mul_(cells[0, t - 1])
-                grad_cell *= f
-            else:
+            if cell_before is None:
                 grad_f.zero_()
-            torch.bmm(grad_gate, transposed, out=grad_seen[t])
-            grad_weight.baddbmm_(seen[t].mT, grad_gate)
+            else:
+                grad_f.mul_(grad_cell).mul_(cell_before)
+                grad_cell *= f
+            torch.bmm(grad_gate, transposed, out=grad_row)
+            from_later = grad_row[..., inputs + 1 :]
+            grad_weight.baddbmm_(row.mT, grad_gate)
         return grad_seen[..., :inputs].transpose(0, 1), grad_weight
 
 
