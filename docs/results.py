@@ -20,7 +20,10 @@ import torch
 
 import vastares_ros
 from vastares_ros.cli.main import main as vastares
-from vastares_ros.io.datasets import is_dataset
+from vastares_ros.io import pictures
+from vastares_ros.io.bundles import load_bundle
+from vastares_ros.io.datasets import is_dataset, load_dataset
+from vastares_ros.training.evaluate import predict
 from vastares_ros.training.experiment import markdown
 
 PROPOSED = "ResLSTM+SA+VA-TA"
@@ -55,7 +58,7 @@ ROBOTS = (
         "id2, 2019-11-27-20-59-11",
         "2019-11-27-21-04-09",
         "id1",
-        30,
+        15,
         12,
         ("compare", "ablation", "layers", "activations", "attention", "trajectories"),
         "Four bags at 125 Hz, in all 2 minutes.",
@@ -91,6 +94,8 @@ def main() -> None:
         folder = args.output / robot.name
         _experiments(robot, args.data, folder, args.seeds, args.jobs)
         parts.append(_robot(robot, folder))
+    first = ROBOTS[0]
+    _picture(args.output / first.name, first.test, args.page.with_name(f"{first.name}_{first.test}.png"))
     args.page.write_text("\n".join(parts), encoding="utf-8")
     print(args.page)
 
@@ -108,6 +113,16 @@ def _experiments(robot: Robot, data: Path, folder: Path, seeds: int, jobs: int) 
     tuned = ["--tuned", str(folder / "tuned.yaml"), "--seeds", str(seeds), "--epochs", str(robot.epochs)]
     for name in robot.experiments:
         _run("experiment", name, *common, *tuned)
+
+
+def _picture(folder: Path, test: str, file: Path) -> None:
+    """The test recording as the first seed of the network sees it."""
+    cells = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("cells/*/result.json"))]
+    (bundle,) = {cell["bundle"] for cell in cells if (cell["row"], cell["seed"]) == (PROPOSED, 0)}
+    model = load_bundle(Path(bundle))
+    episodes = load_dataset(folder / "dataset").pick([test])
+    (seen,) = predict(model.model, model.ridge, model.filter, model.rate, episodes)
+    pictures.torques(file, model.joints, seen.t, seen.tau_meas, seen.tau["model"], model.bound, model.effort.unit)
 
 
 def _run(*arguments: str) -> None:

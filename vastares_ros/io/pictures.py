@@ -59,6 +59,30 @@ def trajectories(file: Path, episodes: Sequence[Episode]) -> None:
         panels[0].figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=COLUMNS)
 
 
+def torques(
+    file: Path, joints: Sequence[str], t: Array, measured: Array, estimated: Array, bound: Array, unit: str
+) -> None:
+    """Measured and estimated torque of each joint, and what is left over, within its bound in free motion.
+
+    Args:
+        file: PNG file to write.
+        joints: J joint names, a panel each.
+        t: stamps, shape (N,) [s].
+        measured: torque, shape (N, J).
+        estimated: torque without contact, shape (N, J).
+        bound: of the external torque, shape (J,).
+        unit: of all torques.
+    """
+    with _grid(file, list(joints), (4.6, 2.6)) as panels:
+        for j, axes in enumerate(panels):
+            axes.plot(t - t[0], measured[:, j], lw=1.4, color="0.6", label="measured")
+            axes.plot(t - t[0], estimated[:, j], lw=0.8, color=COLOUR, label="estimated")
+            axes.plot(t - t[0], estimated[:, j] - measured[:, j], lw=0.8, color="#d55e00", label="external")
+            axes.axhspan(-bound[j], bound[j], color="#d55e00", alpha=0.15, lw=0, label="its bound in free motion")
+            axes.set(xlabel="time [s]", ylabel=f"torque [{unit}]")
+        panels[0].figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+
+
 @contextmanager
 def _grid(file: Path, titles: Sequence[str], size: tuple[float, float]) -> Any:
     """Panels with these titles, each of this size [inch], written to `file` at the end."""
