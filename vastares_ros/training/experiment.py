@@ -140,8 +140,13 @@ VARIANTS: dict[str, dict[str, Any]] = {  # as many for every method
     "half the window": {"network": {"window": 16}},
 }
 OWN_VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "transformer": {"half the width": {"network": {"width": 16, "feedforward": 32}}},
-    "mlp": {"half the width": {"network": {"hidden": 32}}, "half the window": {"network": {"hidden": 128}}},
+    "transformer": VARIANTS | {"half the width": {"network": {"width": 16, "feedforward": 32}}},
+    "mlp": {
+        "": {},
+        "weight decay 0.5": {"weight_decay": 0.5},
+        "half the width": {"network": {"hidden": 32}},
+        "twice the width": {"network": {"hidden": 128}},
+    },
 }
 
 
@@ -152,7 +157,7 @@ def tune(base: TrainConfig) -> dict[str, TrainConfig]:
         method = METHODS[name]
         plain = replace(base, model=name, network=base.network if method.config is type(base.network) else method.fixed)
         for rate in RATES:
-            for label, changes in (VARIANTS | OWN_VARIANTS.get(name, {})).items():
+            for label, changes in OWN_VARIANTS.get(name, VARIANTS).items():
                 row = ", ".join(part for part in (method.label, f"rate {rate}", label) if part)
                 rows[row] = changed(plain, {"learning_rate": rate, **changes})
     return rows
