@@ -140,7 +140,7 @@ its tables.
 
 nmse is the mean squared error over the variance of the training torque, per joint and averaged over joints; mean ±
 standard deviation over three seeds, or of seed 0 alone where no deviation stands; best in bold. Splits go by recording.
-The settings of each network (rate, weight decay, width, window: eight of each, with fewer epochs and seed 0) were chosen
+The settings of each network (rate, weight decay, width, window: eight of each, fewer epochs, seed 0) were chosen
 on the validation recording, which also chooses the best epoch; GPR, LWPR, ridge regression and the mean have nothing to
 choose there. The test recording was used once, for these tables, and every method is judged on the same samples of it.
 """

@@ -22,6 +22,7 @@ VERBS = {
     "evaluate": ("vastares_ros.cli.evaluate", "score a bundle on bags or a dataset, with an HTML report"),
     "experiment": ("vastares_ros.cli.experiment", "the tables and figures of the paper, on your dataset"),
     "replay": ("vastares_ros.cli.replay", "run a bundle over a bag and write an MCAP to look at"),
+    "inject": ("vastares_ros.cli.inject", "add known pushes to a recording of free motion"),
     "layout": ("vastares_ros.cli.layout", "a layout of PlotJuggler, RViz or Foxglove for exactly this robot"),
     "play": ("vastares_ros.nodes.play", "publish a bag over DDS with its own stamps"),
     "parity": ("vastares_ros.nodes.parity", "play a bag through the live node and compare with offline"),

@@ -173,6 +173,16 @@ def joint_state_topics(path: str | Path) -> dict[str, int]:
         return _topics(reader)
 
 
+def all_topics(path: str | Path) -> dict[str, str]:
+    """Topics of a bag and the types of their messages.
+
+    Raises:
+        BagError: the bag cannot be read.
+    """
+    with _open(Path(path)) as (reader, _):
+        return {connection.topic: str(connection.msgtype) for connection in reader.connections}
+
+
 def read_joint_states(path: str | Path, topic: str = DEFAULT_TOPIC) -> JointStates:
     """Read every message of a JointState topic.
 
@@ -216,6 +226,14 @@ def iter_messages(states: JointStates) -> Iterator[tuple[int, tuple[str, ...], A
     for k in states.which:
         stamp_ns, position, velocity, effort = next(rows[k])
         yield stamp_ns, states.tables[k].names, position, velocity, effort
+
+
+def in_order(states: JointStates, column: str) -> Stamps:
+    """Stamps of all messages in bag order, shape (M,) [ns]; `column` is "stamp_ns" or "receive_ns"."""
+    stamps = np.empty(len(states), dtype=np.int64)
+    for k, table in enumerate(states.tables):
+        stamps[states.which == k] = getattr(table, column)
+    return stamps
 
 
 def published_names(states: JointStates) -> tuple[str, ...]:
@@ -276,9 +294,9 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
         raise BagError(f"{where}: {error}") from None
     relevant = sum(len(t) for t in states.tables if set(joints) & set(t.names))
 
-    stamp_ns = _in_order(states, "stamp_ns")[index]
+    stamp_ns = in_order(states, "stamp_ns")[index]
     time_source = "receive" if (stamp_ns == stamp_ns[0]).all() else "header"
-    time_ns = stamp_ns if time_source == "header" else _in_order(states, "receive_ns")[index]
+    time_ns = stamp_ns if time_source == "header" else in_order(states, "receive_ns")[index]
     t = seconds(time_ns)
     finite = _finite(where, joints, (q, qd, tau))
     _refuse_two_publishers(where, t[finite], q[finite])
@@ -547,14 +565,6 @@ def _encode(table: Table) -> Iterator[bytes]:
     for name in _FIELDS:
         numbers[name] = getattr(table, name)
     yield from (row.tobytes() for row in rows)
-
-
-def _in_order(states: JointStates, column: str) -> Stamps:
-    """Stamps of all messages in bag order, shape (M,) [ns]."""
-    stamps = np.empty(len(states), dtype=np.int64)
-    for k, table in enumerate(states.tables):
-        stamps[states.which == k] = getattr(table, column)
-    return stamps
 
 
 def _assemble(
