@@ -1,37 +1,58 @@
 """Estimate torques live: `ros2 launch vastares_ros estimator.launch.py bundle:=FOLDER`."""
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import Node
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
-from launch_ros.substitutions import FindPackageShare
+
+SHARE = Path(__file__).resolve().parents[1]
+OVERRIDES = {
+    "bundle": (str, "folder of the trained bundle, required"),
+    "robot": (str, "name of the robot, for example ur5e: a bundle of another is refused"),
+    "urdf": (str, "URDF file for the wrench, instead of the topic robot_description"),
+    "frame_prefix": (str, "put before the frame of the wrench, as by robot_state_publisher, for example left/"),
+    "use_sim_time": (bool, "true: take time from /clock"),
+    "autostart": (bool, "false: stay unconfigured until a lifecycle manager, or ros2 lifecycle set, says otherwise"),
+}
 
 
 def generate_launch_description() -> LaunchDescription:
-    """The node `estimator` and its arguments (`--show-args` lists them)."""
-    config = PathJoinSubstitution([FindPackageShare("vastares_ros"), "config", "estimator.yaml"])
+    """The node `estimator` and its arguments."""
     return LaunchDescription(
         [
-            DeclareLaunchArgument("bundle", description="folder of the trained bundle"),
-            DeclareLaunchArgument("namespace", default_value="", description="namespace of the node"),
-            DeclareLaunchArgument("joint_states", default_value="joint_states", description="topic of the robot"),
-            DeclareLaunchArgument("params_file", default_value=config, description="parameters of the node"),
-            DeclareLaunchArgument("use_sim_time", default_value="false", description="take time from /clock"),
-            Node(
-                package="vastares_ros",
-                executable="estimator",
-                name="estimator",
-                namespace=LaunchConfiguration("namespace"),
-                parameters=[
-                    LaunchConfiguration("params_file"),
-                    {
-                        "bundle": ParameterValue(LaunchConfiguration("bundle"), value_type=str),
-                        "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool),
-                    },
-                ],
-                remappings=[("joint_states", LaunchConfiguration("joint_states"))],
-                output="screen",
+            *(
+                DeclareLaunchArgument(name, default_value="", description=description)
+                for name, (_, description) in OVERRIDES.items()
             ),
+            DeclareLaunchArgument("namespace", default_value="", description="namespace of the node, one for each arm"),
+            DeclareLaunchArgument("joint_states", default_value="joint_states", description="the robot's topic"),
+            DeclareLaunchArgument(
+                "params_file",
+                default_value=str(SHARE / "config" / "estimator.yaml"),
+                description="parameters of the node; the arguments above that are not empty go before it",
+            ),
+            OpaqueFunction(function=_node),
         ]
     )
+
+
+def _node(context: LaunchContext) -> list[LifecycleNode]:
+    overrides = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, (kind, _) in OVERRIDES.items()
+        if LaunchConfiguration(name).perform(context)
+    }
+    return [
+        LifecycleNode(
+            package="vastares_ros",
+            executable="estimator",
+            name="estimator",
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[LaunchConfiguration("params_file"), *([overrides] if overrides else [])],
+            remappings=[("joint_states", LaunchConfiguration("joint_states"))],
+            output="screen",
+        )
+    ]

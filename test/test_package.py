@@ -117,5 +117,5 @@ def test_launch_file(path):
     pytest.importorskip("launch_ros.actions", reason="compiled only: launch_ros is not installed")
     description = runpy.run_path(str(path))["generate_launch_description"]()
     arguments = {argument.name: argument for argument in description.get_launch_arguments()}
-    assert {"bundle", "namespace", "joint_states", "use_sim_time"} <= set(arguments)
+    assert {"bundle", "namespace", "use_sim_time"} <= set(arguments)
     assert all(argument.description for argument in arguments.values())

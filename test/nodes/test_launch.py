@@ -1,9 +1,10 @@
-"""The launch files, run by launch_testing with real nodes; skipped where it, or this package of ROS, is not installed."""
+"""The launch files with real nodes, by launch_testing; skipped where it is not installed."""
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 import unittest
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +18,16 @@ pytest.importorskip("rclpy")
 pytest.importorskip("launch_testing", reason="launch_testing is not installed: it comes with ROS 2")
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
-from launch import LaunchDescription
-from launch.actions import IncludeLaunchDescription
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription, SetLaunchConfiguration
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.logging import launch_config
+from launch_testing import loader
 from launch_testing.actions import ReadyToTest
-from launch_testing.loader import TestRun
 from launch_testing.test_runner import LaunchTestRunner
 from lifecycle_msgs.srv import GetState
+from rcl_interfaces.srv import GetParameters
+from rclpy.parameter import parameter_value_to_python
 from sensor_msgs.msg import JointState
 
 from vastares_ros.io.bags import iter_messages, read_joint_states
@@ -52,13 +56,18 @@ def own_python(monkeypatch):
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 
 
+def include(file: str, arguments: dict[str, Any]) -> LaunchDescription:
+    source = PythonLaunchDescriptionSource(str(LAUNCH / file))
+    given = [(name, str(value)) for name, value in arguments.items()]
+    patient = SetLaunchConfiguration("sigterm_timeout", str(PATIENCE))  # a busy computer needs more than the usual 5 s
+    return LaunchDescription([patient, IncludeLaunchDescription(source, launch_arguments=given)])
+
+
 def launched(file: str, arguments: dict[str, Any], check: Callable[[Any], None]) -> None:
     """Run a launch file, and `check`, which gets what the processes print, beside it."""
 
     def describe() -> LaunchDescription:
-        source = PythonLaunchDescriptionSource(str(LAUNCH / file))
-        given = [(name, str(value)) for name, value in arguments.items()]
-        return LaunchDescription([IncludeLaunchDescription(source, launch_arguments=given), ReadyToTest()])
+        return LaunchDescription([*include(file, arguments).entities, ReadyToTest()])
 
     class Check(unittest.TestCase):
         def test(self, proc_output):
@@ -70,8 +79,19 @@ def launched(file: str, arguments: dict[str, Any], check: Callable[[Any], None])
             assert {code for name, code in codes.items() if "estimator" in name or "training" in name} <= {0}, codes
 
     tests = (unittest.TestSuite([case("test")]) for case in (Check, Afterwards))
-    (result,) = LaunchTestRunner([TestRun(file, describe, {}, *tests)]).run().values()
+    (result,) = LaunchTestRunner([loader.TestRun(file, describe, {}, *tests)]).run().values()
     assert result.wasSuccessful(), [*getattr(result, "failures", ()), *getattr(result, "errors", ()), result]
+
+
+def runs_to_its_end(file: str, arguments: dict[str, Any]) -> None:
+    """Run a launch file until it ends by itself."""
+    service = LaunchService()
+    service.include_launch_description(include(file, arguments))
+    impatience = threading.Timer(2 * PATIENCE, service.shutdown)
+    impatience.start()
+    service.run()
+    assert impatience.is_alive(), "it did not end by itself"
+    impatience.cancel()
 
 
 def state(ros: Any, node: str) -> str:
@@ -79,9 +99,6 @@ def state(ros: Any, node: str) -> str:
 
 
 def parameter(ros: Any, node: str, name: str) -> Any:
-    from rcl_interfaces.srv import GetParameters
-    from rclpy.parameter import parameter_value_to_python
-
     request = GetParameters.Request(names=[name])
     return parameter_value_to_python(ros.ask(GetParameters, f"{node}/get_parameters", request).values[0])
 
@@ -105,9 +122,7 @@ def test_estimator_answers_under_its_namespace_and_remapping(ros, bundle_path):
 
 def test_arguments_go_before_the_file_of_parameters(ros, bundle_path, tmp_path):
     file = tmp_path / "parameters.yaml"
-    file.write_text(
-        "/**:\n  ros__parameters:\n    bundle: nowhere\n    robot: other\n    contact_factor: 3.0\n    tip_frame: hand\n"
-    )
+    file.write_text("/**:\n  ros__parameters:\n    bundle: nowhere\n    robot: other\n    contact_factor: 3.0\n")
     arguments = {
         "params_file": file,
         "bundle": bundle_path,
@@ -121,7 +136,7 @@ def test_arguments_go_before_the_file_of_parameters(ros, bundle_path, tmp_path):
     def check(proc_output):
         assert state(ros, "/estimator") == "unconfigured"
         expected = {"bundle": str(bundle_path), "robot": "made", "urdf": "arm.urdf", "frame_prefix": "left/"}
-        expected |= {"use_sim_time": True, "contact_factor": 3.0, "tip_frame": "hand"}
+        expected |= {"use_sim_time": True, "contact_factor": 3.0}
         assert {name: parameter(ros, "/estimator", name) for name in expected} == expected
 
     launched("estimator.launch.py", arguments, check)
@@ -176,20 +191,14 @@ def bag(tmp_path) -> Path:
 
 def test_replay_writes_a_bag_of_input_and_output(ros, bundle_path, bag, tmp_path):
     live = ros.listen(JointState, "/left/estimator/estimated_torque")
-    output = tmp_path / "out"
+    output, bagged = tmp_path / "out", installed("ros2bag")
     arguments = {"bag": bag, "bundle": bundle_path, "joint_states": "/arm", "output": output, "namespace": "left"}
 
-    def check(proc_output):
-        proc_output.assertWaitFor("Recording stopped" if installed("ros2bag") else "estimates of", timeout=PATIENCE)
-
-    # Here the launch ends by itself, so that what it publishes is looked at afterwards.
-    launched("replay.launch.py", arguments, check)
-    ros.wait(lambda: live)
+    runs_to_its_end("replay.launch.py", arguments)
+    ros.wait(lambda: live and from_stamp(live[-1].header.stamp) == stamps(200)[-1])
     (file,) = output.glob("*_0.*")
-    node = "/left/estimator" if installed("ros2bag") else "/estimator"
-    recorded = {
-        stamp_ns: effort for stamp_ns, *_, effort in iter_messages(read_joint_states(file, f"{node}/estimated_torque"))
-    }
+    states = read_joint_states(file, f"{'/left' * bagged}/estimator/estimated_torque")
+    recorded = {stamp_ns: effort for stamp_ns, *_, effort in iter_messages(states)}
     assert set(recorded) <= set(stamps(200))
     assert len(read_joint_states(file, "/arm")) == 200
     for message in live:
@@ -197,16 +206,13 @@ def test_replay_writes_a_bag_of_input_and_output(ros, bundle_path, bag, tmp_path
 
 
 def test_replay_ends_where_the_bundle_is_of_no_use(ros, bag, tmp_path):
-    def check(proc_output):
-        proc_output.assertWaitFor("does not exist", timeout=PATIENCE)
-
-    launched("replay.launch.py", {"bag": bag, "bundle": tmp_path / "none"}, check)
+    runs_to_its_end("replay.launch.py", {"bag": bag, "bundle": tmp_path / "none"})
 
 
 def viewer(folder: Path, name: str) -> Path:
-    """A program of this name that prints the file it is to show."""
+    """A program of this name that prints the file it is to show, and stays open."""
     program = folder / name
-    program.write_text('#!/bin/sh\ncat "$2"\n')
+    program.write_text('#!/bin/sh\ncat "$2"\nexec tail -f /dev/null\n')
     program.chmod(0o755)
     return program
 
@@ -223,6 +229,18 @@ def test_monitor_shows_a_layout_of_the_robot(ros, bundle_path, tmp_path, monkeyp
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
 
     def check(proc_output):
-        proc_output.assertWaitFor(shown, timeout=PATIENCE)
+        proc_output.assertWaitFor(shown, stream="stdout", timeout=PATIENCE)
 
     launched("monitor.launch.py", {"bundle": bundle_path, "namespace": "left", other: "false"}, check)
+
+
+@pytest.mark.skipif(installed("rviz2"), reason="rviz2 is installed")
+def test_monitor_says_what_is_not_installed(ros, bundle_path, tmp_path, monkeypatch):
+    viewer(tmp_path, "plotjuggler")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    def check(proc_output):
+        proc_output.assertWaitFor("/estimator/contact", stream="stdout", timeout=PATIENCE)  # the other one is shown
+
+    launched("monitor.launch.py", {"bundle": bundle_path}, check)
+    assert "rviz2 is not installed" in Path(launch_config.log_dir, "launch.log").read_text()
