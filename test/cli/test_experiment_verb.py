@@ -59,14 +59,23 @@ def test_tune_writes_settings_that_the_others_take(folder, tmp_path, capfd):
     )
     assert experiment(folder, "tune", *split, "--validation", "two") == 0
     settings = yaml.safe_load((folder / "out" / "tuned.yaml").read_text())
-    assert set(settings) == set(TUNED) and "kind" not in settings["gru"]["network"]
+    assert set(settings) == set(TUNED) and settings["gru"]["network"].keys() <= {"hidden", "window"}
+    assert settings["va_sta_reslstm"]["network"]["hidden_layers"] == 0, "by the config, not by default"
     assert (folder / "out" / "tuned.md").read_text().count("\n") == len(TUNED)
-    settings = {"mlp": {"network": {"hidden": 3}}, "va_sta_reslstm": {"learning_rate": 0.5}}
+    settings = {
+        "mlp": {"network": {"hidden": 3}},
+        "va_sta_reslstm": {"learning_rate": 0.5, "network": {"hidden_layers": 0, "hidden": 9}},
+    }
     (tmp_path / "tuned.yaml").write_text(yaml.safe_dump(settings))
     config = TrainConfig()
-    rows = tuned(EXPERIMENTS["compare"](config) | EXPERIMENTS["ablation"](config), tmp_path / "tuned.yaml")
+    rows = {}
+    for name in ("compare", "ablation"):
+        rows |= tuned(EXPERIMENTS[name], config, tmp_path / "tuned.yaml")
     assert rows["MLP"].network.hidden == 3 and rows["MLP"].learning_rate == config.learning_rate
     assert rows["LSTM+SA"].learning_rate == 0.5 and rows["LSTM+SA"].model == "lstm_sa"
+    assert rows["LSTM+SA"].network.temporal == "none" and rows["LSTM+SA"].network.hidden == 9
+    layers = tuned(EXPERIMENTS["layers"], config, tmp_path / "tuned.yaml")
+    assert [c.network.hidden_layers for c in layers.values()] == [1, 2, 3, 4, 5, 6]
     assert rows["LSTM"] == EXPERIMENTS["compare"](config)["LSTM"]
     for wrong, says in (({"svm": {}}, "'svm' must be a method"), ({"mlp": {"units": 3}}, "mlp: unknown field units")):
         (tmp_path / "tuned.yaml").write_text(yaml.safe_dump(wrong))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from vastares_ros.core.samples import Episode
 from vastares_ros.io import pictures
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.datasets import load_dataset
-from vastares_ros.models.methods import METHODS
+from vastares_ros.models.methods import METHODS, network_config
 from vastares_ros.training.experiment import (
     EXPERIMENTS,
     attention_weights,
@@ -41,6 +41,8 @@ from vastares_ros.training.experiment import (
 from vastares_ros.training.fit import PAPER_SPLITS, leakage_warning, paper_split, split
 from vastares_ros.training.paper import PRINTED
 from vastares_ros.training.train import TrainConfig, device_for
+
+Rows = dict[str, TrainConfig]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("one recording only, so none can be held out: record another, or take a --split of [1]")
     if args.name == "tune" and not args.validation:
         raise ConfigError("tune chooses on validation recordings: name some with --validation")
-    rows = tuned(EXPERIMENTS[args.name](config), args.tuned)
+    rows = tuned(EXPERIMENTS[args.name], config, args.tuned)
     device = str(device_for(args.device))
     cells = make_cells(rows, args.seeds, dataset, args.dataset, test, args.validation, device, args.split)
     names, judged = (", ".join(dict.fromkeys(e.recording for e in part)) for part in (training, tested))
@@ -129,30 +131,35 @@ def run(args: argparse.Namespace) -> int:
     return 2 if failed else 0
 
 
-def tuned(rows: Mapping[str, TrainConfig], path: Path | None) -> dict[str, TrainConfig]:
-    """Rows changed by a file of `experiment tune`; the variants of a network take the changes of that network.
+def tuned(make: Callable[[TrainConfig], Rows], base: TrainConfig, path: Path | None) -> Rows:
+    """The rows of an experiment, changed by a file of `experiment tune`.
+
+    The changes of the base's network are made before its rows are, so that those still differ as they should.
 
     Raises:
         ConfigError: the file cannot be read, or names an unknown method or field.
     """
+    plain = make(base)
     if path is None:
-        return dict(rows)
+        return plain
     changes = read_yaml(path, "write it with `vastares experiment tune`")
     for name, of in changes.items():
         if name not in METHODS or not isinstance(of, Mapping):
             raise ConfigError(
                 f"{path}: {name!r} must be a method with a mapping of fields; methods: {', '.join(METHODS)}"
             )
-    default = TrainConfig()
-    changed_rows = {}
-    for row, config in rows.items():
-        same_network = type(config.network) is type(default.network)
-        of = changes.get(config.model, changes.get(default.model, {}) if same_network else {})
+
+    def with_changes(config: TrainConfig) -> TrainConfig:
         try:
-            changed_rows[row] = changed(config, of)
+            return changed(config, changes.get(config.model, {}))
         except ConfigError as error:
             raise ConfigError(f"{path}: {config.model}: {error}") from error
-    return changed_rows
+
+    own = make(with_changes(base))
+    return {
+        row: own[row] if type(config.network) is type(base.network) else with_changes(config)
+        for row, config in plain.items()
+    }
 
 
 def _write_tuned(
@@ -161,8 +168,10 @@ def _write_tuned(
     settings: dict[str, dict[str, Any]] = {}
     for name, row in best.items():
         config = rows[row]
-        fixed = METHODS[name].fixed
-        network = {k: v for k, v in asdict(config.network).items() if k not in fixed}
+        plain = asdict(network_config(name, {}))
+        network = {
+            k: v for k, v in asdict(config.network).items() if v != plain[k]
+        }  # what other rows may vary is not set
         settings[name] = {
             "learning_rate": config.learning_rate,
             "weight_decay": config.weight_decay,
