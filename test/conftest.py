@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vastares_ros.core.physics import RigidBody
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode
 from vastares_ros.io.datasets import Dataset
+from vastares_ros.io.robots import load_robot
 
 JOINTS = ("shoulder", "elbow")
 RATE = 125.0
@@ -47,3 +49,34 @@ def dataset(make_episode: Callable[..., Episode]) -> Dataset:
     """Three recordings of two joints."""
     episodes = tuple(make_episode(name, seed) for seed, name in enumerate(("one", "two", "three")))
     return Dataset("twolink", JOINTS, "/joint_states", Effort("N·m", (1.0, 1.0)), RATE, episodes)
+
+
+@pytest.fixture(scope="session")
+def lively() -> Callable[..., Episode]:
+    """Makes a free motion of a UR5, its torque by the URDF and by friction that is known."""
+    pytest.importorskip("pinocchio")
+    robot = load_robot("ur5")
+    body = RigidBody(robot.urdf, robot.urdf_joints, robot.tip)
+    joints = next(d.joints for d in robot.drivers if d.name == "simulation")
+
+    def make(name: str, seed: int, samples: int = 1000) -> Episode:
+        rng = np.random.default_rng(seed)
+        t = 1000.0 + np.arange(samples) / RATE
+        omega, phase = 2 * np.pi * rng.uniform(0.1, 0.6, (4, 1, 6)), rng.uniform(0, 6, (4, 1, 6))
+        angle = omega * (t[:, None] - t[0]) + phase
+        q = 0.5 * np.sin(angle).sum(0) + rng.uniform(-1, 1, 6)
+        qd = 0.5 * (omega * np.cos(angle)).sum(0)
+        qdd = -0.5 * (omega**2 * np.sin(angle)).sum(0)
+        tau = np.array([body.inverse_dynamics(*row) for row in zip(q, qd, qdd, strict=True)])
+        tau += 2 * qd + 3 * np.tanh(qd / 0.05) + 0.2 * qdd + 0.5
+        return Episode(name, joints, t, q, qd, tau)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def arm_dataset(lively: Callable[..., Episode]) -> Dataset:
+    """Three free motions of that arm."""
+    episodes = tuple(lively(name, seed) for seed, name in enumerate(("one", "two", "three")))
+    effort = Effort("N·m", (1.0,) * 6)
+    return Dataset("ur5", episodes[0].joints, "/joint_states", effort, RATE, episodes)

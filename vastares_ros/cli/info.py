@@ -41,7 +41,7 @@ def _bundle(path: Path, bundle: Bundle) -> None:
         + (", gravity compensated" if bundle.effort.gravity_compensated else ""),
         "filter": f"{bundle.filter.kind}, order {bundle.filter.order}, {bundle.filter.cutoff_hz:g} Hz",
         "network": f"{bundle.method}, window {network.window}",
-        "seed": bundle.training["config"]["seed"],
+        "seed": bundle.training["config"].get("seed", "none"),
         **{part: ", ".join(names) or "none" for part, names in split.items()},
         "dataset": f"SHA-256 {bundle.dataset_sha256[:16]}…",
     }

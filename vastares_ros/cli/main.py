@@ -19,6 +19,7 @@ from vastares_ros.core.errors import VastaresError
 VERBS = {
     "prepare": ("vastares_ros.cli.prepare", "bags to a dataset"),
     "train": ("vastares_ros.cli.train", "a dataset to a bundle"),
+    "identify": ("vastares_ros.cli.identify", "a dataset and a URDF to a bundle of rigid-body dynamics"),
     "evaluate": ("vastares_ros.cli.evaluate", "score a bundle on bags or a dataset, with an HTML report"),
     "experiment": ("vastares_ros.cli.experiment", "the tables and figures of the paper, on your dataset"),
     "replay": ("vastares_ros.cli.replay", "run a bundle over a bag and write an MCAP to look at"),

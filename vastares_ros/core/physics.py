@@ -26,6 +26,10 @@ def _pinocchio() -> Any:
     return pinocchio
 
 
+INERTIAL = ("m", "m·cx", "m·cy", "m·cz", "Ixx", "Ixy", "Iyy", "Ixz", "Iyz", "Izz")
+"""A link's parameters, in its joint's frame: mass [kg], first moment [kg·m], inertia about the origin [kg·m²]."""
+
+
 class RigidBody:
     """The J joints of an arm as a chain of rigid links; all other joints of the URDF stand still at zero.
 
@@ -68,7 +72,9 @@ class RigidBody:
         self.tip = tip
         self._v = np.array([j.idx_v for j in chain])  # place of each of our joints in pinocchio's velocity
         self._q = np.array([j.idx_q for j in chain])  # and in its configuration, where an endless joint is (cos, sin)
-        self._endless = np.array([j.nq == 2 for j in chain])
+        endless = np.array([j.nq == 2 for j in chain])
+        self._turning = np.flatnonzero(endless)
+        self._bodies = np.array([j.id for j in chain])  # body i is what joint i carries
         model.armature[self._v] = rotor_inertia
         self._model, self._data = model, model.createData()
         self.require_frame(tip)
@@ -76,8 +82,8 @@ class RigidBody:
         self._neutral = pin.neutral(model)
 
         self.mass = float(pin.computeTotalMass(model))
-        self.lower = np.where(self._endless, -np.inf, model.lowerPositionLimit[self._q])
-        self.upper = np.where(self._endless, np.inf, model.upperPositionLimit[self._q])
+        self.lower = np.where(endless, -np.inf, model.lowerPositionLimit[self._q])
+        self.upper = np.where(endless, np.inf, model.upperPositionLimit[self._q])
         self.velocity = model.velocityLimit[self._v].copy()
         self.effort = model.effortLimit[self._v].copy()
 
@@ -85,6 +91,37 @@ class RigidBody:
         """Torque of a motion, M qdd + V + G; all shapes (J,)."""
         tau = self._pin.rnea(self._model, self._data, self._configuration(q), self._theirs(qd), self._theirs(qdd))
         return tau[self._v]
+
+    @property
+    def inertial_parameters(self) -> Array:
+        """Of the link that each joint carries, shape (J, 10), see `INERTIAL`.
+
+        What stands still in the link's frame, as a tool on a fixed joint, is part of the link.
+        """
+        return np.stack([self._model.inertias[int(i)].toDynamicParameters() for i in self._bodies])
+
+    def set_inertial_parameters(self, parameters: Array, rotor_inertia: ArrayLike = 0.0) -> None:
+        """Take others, shape (J, 10), and rotor inertias, shape (J,) or one for all [kg·m²].
+
+        They need not be those of a possible body, but no mass may be zero: pinocchio divides by it.
+        """
+        for i, link in zip(self._bodies, parameters, strict=True):
+            self._model.inertias[int(i)] = self._pin.Inertia.FromDynamicParameters(link)
+        self._model.armature[self._v] = rotor_inertia
+        self._data = self._model.createData()
+
+    def leave_out_gravity(self) -> None:
+        """Compute without gravity from now on, for drivers that have taken it out of effort."""
+        self._model.gravity = self._pin.Motion.Zero()
+
+    def regressor(self, q: Array, qd: Array, qdd: Array) -> Array:
+        """What inertial parameters are multiplied by, shape (J, J, 10): torque i is the sum of [i] times parameters.
+
+        Without rotor inertia, whose factor is qdd. The arguments have shape (J,).
+        """
+        motion = self._configuration(q), self._theirs(qd), self._theirs(qdd)
+        matrix = self._pin.computeJointTorqueRegressor(self._model, self._data, *motion)
+        return matrix.reshape(len(self._v), len(self._v), 10)[np.ix_(self._v, self._bodies - 1)]
 
     def forward_dynamics(self, q: Array, qd: Array, tau: Array) -> Array:
         """Acceleration qdd under torque tau; all shapes (J,)."""
@@ -137,11 +174,12 @@ class RigidBody:
         return y
 
     def _configuration(self, q: Array) -> Array:
-        if not self._endless.any():
+        if not len(self._turning):
             return self._theirs(q)
         y = self._neutral.copy()
-        y[self._q] = np.where(self._endless, np.cos(q), q)
-        y[self._q[self._endless] + 1] = np.sin(np.asarray(q)[self._endless])
+        y[self._q] = q
+        angle, place = q[self._turning], self._q[self._turning]
+        y[place], y[place + 1] = np.cos(angle), np.sin(angle)
         return y
 
 

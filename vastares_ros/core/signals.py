@@ -8,6 +8,7 @@ a single live sample, with the same bits: `SignalChain.step` is `SignalChain.run
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -78,16 +79,27 @@ class CausalFilter:
         return y
 
 
+class Prior(Protocol):
+    """Torque that is known from motion alone, with explicit state."""
+
+    def reset(self) -> None:
+        """Forget the past."""
+
+    def run(self, motion: Array) -> Array:
+        """Torque, shape (N, J), of filtered `[q, qd, qdd]`, shape (N, 3 J), going on from the current state."""
+
+
 class SignalChain:
     """Raw samples in, network features and filtered torque out, with explicit state.
 
     Features are `[q, qd]`, or `[q, qd, qdd]` with `acceleration`, where qdd is the backward difference of the filtered
-    qd times the sample rate.
+    qd times the sample rate; a prior, which needs qdd, adds its torque to them.
     """
 
-    def __init__(self, rate: float, config: FilterConfig, acceleration: bool = False):
+    def __init__(self, rate: float, config: FilterConfig, acceleration: bool = False, prior: Prior | None = None):
         self._rate = rate
         self._acceleration = acceleration
+        self._prior = prior
         self._motion = CausalFilter(config, rate)
         self._torque = CausalFilter(config, rate)
         self._last_qd: Array | None = None
@@ -97,6 +109,8 @@ class SignalChain:
         self._motion.reset()
         self._torque.reset()
         self._last_qd = None
+        if self._prior:
+            self._prior.reset()
 
     def run(self, q: Array, qd: Array, tau: Array) -> tuple[Array, Array]:
         """Filter N samples, going on from the current state.
@@ -107,7 +121,7 @@ class SignalChain:
             tau: shape (N, J) [N·m or A]; may hold NaN only when N is 1, and then restarts the torque filter.
 
         Returns:
-            features (N, C) with C = 2J or 3J, and filtered tau (N, J).
+            features (N, C) with C = 2J, 3J, or 4J with a prior, and filtered tau (N, J).
         """
         x = self._motion.run(np.concatenate([q, qd], axis=1))
         if self._acceleration:
@@ -116,6 +130,8 @@ class SignalChain:
             qdd = np.diff(np.concatenate([before, qd_filtered]), axis=0) * self._rate
             self._last_qd = qd_filtered[-1:]
             x = np.concatenate([x, qdd], axis=1)
+        if self._prior:
+            x = np.concatenate([x, self._prior.run(x)], axis=1)
         if np.isfinite(tau).all():
             return x, self._torque.run(tau)
         self._torque.reset()

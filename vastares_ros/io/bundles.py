@@ -1,7 +1,8 @@
 """Bundles on disk: the deployable model. No pickle, nothing guessed: what is missing or altered is an error.
 
 `bundle.yaml` says what the model is for, `model.safetensors` has the weights and the standardisation,
-`ridge.safetensors` the linear baseline, `golden.safetensors` one input and its output, recomputed at load.
+`ridge.safetensors` the linear baseline, `golden.safetensors` one input and its output, recomputed at load. A physics
+prior adds `robot.urdf`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from vastares_ros import __version__
 from vastares_ros.core.config import from_mapping
 from vastares_ros.core.errors import BundleError, VastaresError
+from vastares_ros.core.prior import TERMS
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Array
 from vastares_ros.core.sampling import RATE_TOLERANCE
@@ -29,12 +31,14 @@ from vastares_ros.core.signals import FilterConfig
 from vastares_ros.models.baselines import Ridge
 from vastares_ros.models.methods import network_config
 from vastares_ros.models.model import Model
+from vastares_ros.models.rigid_body import Prior
 from vastares_ros.runtime.bundle import QUANTILES, Bundle
 
 from .folders import sha256, written_folder
 
 SCHEMA = 1
 INDEX = "bundle.yaml"
+URDF = "robot.urdf"
 WEIGHTS, RIDGE, GOLDEN = "model.safetensors", "ridge.safetensors", "golden.safetensors"
 GOLDEN_TOLERANCE = 1e-3  # of each joint's training standard deviation: other processors round otherwise
 
@@ -51,7 +55,13 @@ def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
         save_file({k: torch.as_tensor(np.ascontiguousarray(v)) for k, v in ridge.items()}, folder / RIDGE)
         shape = (1, bundle.model.config.window, bundle.model.features.mean.numel())
         window = bundle.model.features.inverse(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
-        save_file({"input": window, "output": _run(bundle.model, window)}, folder / GOLDEN)
+        prior = bundle.model.prior
+        golden = {"input": window, "output": _run(bundle.model, window).clone()}
+        if prior:
+            (folder / URDF).write_text(prior.urdf, encoding="utf-8")
+            motion = window[0, :, : bundle.model.motion].double()
+            golden |= {"motion": motion.contiguous(), "prior": _run_prior(prior, bundle.rate, motion)}
+        save_file(golden, folder / GOLDEN)
         index: dict[str, Any] = {
             "schema": SCHEMA,
             "package_version": __version__,
@@ -63,7 +73,15 @@ def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
             "rate_tolerance": RATE_TOLERANCE,
             "filter": asdict(bundle.filter),
             "model": {"name": bundle.method, "network": asdict(bundle.model.config)},
-            "prior": None,
+            "prior": prior
+            and {
+                "urdf": URDF,
+                "joints": list(prior.joints),
+                "tip": prior.tip,
+                "gravity": prior.gravity,
+                "friction": list(prior.terms),
+                "smoothing": prior.smoothing,
+            },
             "training_range": {"q": bundle.q_range.tolist(), "qd": bundle.qd_range.tolist()},
             "free_motion_residual": {
                 "recordings": list(bundle.residual_source),
@@ -75,7 +93,7 @@ def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
             "metrics": dict(bundle.metrics),
             "dataset_sha256": bundle.dataset_sha256,
         }
-        hashes = {name: sha256(folder / name) for name in (WEIGHTS, RIDGE, GOLDEN)}
+        hashes = {name: sha256(folder / name) for name in _files(index)}
         index["sha256"] = hashes | {INDEX: _digest(index)}
         text = yaml.safe_dump(index, sort_keys=False, allow_unicode=True, width=120)
         (folder / INDEX).write_text(text, encoding="utf-8")
@@ -106,7 +124,7 @@ def read_index(path: Path) -> dict[str, Any]:
     hashes = index.get("sha256")
     if not isinstance(hashes, Mapping):
         raise BundleError(f"{path / INDEX}: field sha256 is missing: train the bundle anew")
-    for name in (WEIGHTS, RIDGE, GOLDEN):
+    for name in _files(index):
         if not (path / name).is_file():
             raise BundleError(f"{path / name} is missing: copy the whole bundle folder")
         if sha256(path / name) != hashes.get(name):
@@ -114,6 +132,11 @@ def read_index(path: Path) -> dict[str, Any]:
     if _digest(index) != hashes.get(INDEX):
         raise BundleError(f"{path / INDEX} was altered after training: copy the bundle anew, or train another")
     return dict(index)
+
+
+def _files(index: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a bundle has besides its index."""
+    return (WEIGHTS, RIDGE, GOLDEN, URDF) if index.get("prior") else (WEIGHTS, RIDGE, GOLDEN)
 
 
 def _digest(index: Mapping[str, Any]) -> str:
@@ -135,8 +158,10 @@ def load_bundle(path: Path) -> Bundle:
         what = f"field {error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise BundleError(f"{path / INDEX}: {what}: train the bundle anew") from error
     golden = load_file(path / GOLDEN)
-    difference = (_run(bundle.model, golden["input"]) - golden["output"]).abs() / bundle.model.torque.scale
-    if not bool((difference <= GOLDEN_TOLERANCE).all()):
+    differences = [_run(bundle.model, golden["input"]) - golden["output"]]
+    if bundle.model.prior:
+        differences.append(_run_prior(bundle.model.prior, bundle.rate, golden["motion"]) - golden["prior"])
+    if not all(bool((d.abs() <= GOLDEN_TOLERANCE * bundle.model.torque.scale).all()) for d in differences):
         raise BundleError(
             f"{path}: the model no longer gives the output in {GOLDEN}: was {INDEX} altered? Train it anew"
         )
@@ -148,7 +173,8 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
     if index["rate_tolerance"] != RATE_TOLERANCE:
         raise ValueError(f"rate_tolerance is {index['rate_tolerance']}, this version keeps {RATE_TOLERANCE}")
     method = str(index["model"]["name"])
-    model = Model(len(joints), network_config(method, index["model"]["network"], "model.network"))
+    prior = _prior(path, index["prior"]) if index["prior"] else None
+    model = Model(len(joints), network_config(method, index["model"]["network"], "model.network"), prior)
     model.load_state_dict(load_file(path / WEIGHTS))
     ridge = {name: value.numpy() for name, value in load_file(path / RIDGE).items()}
     effort = index["effort"]
@@ -184,6 +210,18 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
         metrics=index["metrics"],
         dataset_sha256=str(index["dataset_sha256"]),
     )
+
+
+def _prior(path: Path, entry: Mapping[str, Any]) -> Prior:
+    urdf = (path / URDF).read_text(encoding="utf-8")
+    if unknown := [term for term in entry["friction"] if term not in TERMS]:
+        raise ValueError(f"prior.friction has {unknown[0]!r}, this version knows {', '.join(TERMS)}")
+    head = (urdf, entry["joints"], str(entry["tip"]), bool(entry["gravity"]))
+    return Prior(*head, entry["friction"], float(entry["smoothing"]))
+
+
+def _run_prior(prior: Prior, rate: float, motion: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(prior.over(rate).run(motion.numpy()))
 
 
 @torch.inference_mode()

@@ -251,7 +251,7 @@ def _facts(bundle: Bundle) -> str:
         "best epoch chosen on": ", ".join(split["validation"]) or "nothing",
         "held out for the test": ", ".join(split["test"]) or "nothing",
         "band taken from": ", ".join(bundle.residual_source),
-        "seed": bundle.training["config"]["seed"],
+        "seed": bundle.training["config"].get("seed", "none"),
     }
     rows = "".join(f"<tr><td>{what}</td><td>{escape(str(fact))}</td></tr>" for what, fact in facts.items())
     return f'<div class="wide"><table class="facts">{rows}</table></div>'

@@ -20,6 +20,7 @@ from .gpr import Gpr, GprConfig
 from .lwpr import Lwpr, LwprConfig
 from .mlp import Mlp, MlpConfig
 from .recurrent import Recurrent, RecurrentConfig
+from .rigid_body import RigidBodyConfig
 from .transformer import Transformer, TransformerConfig
 from .va_sta_reslstm import NetworkConfig, VaStaResLSTM
 
@@ -71,6 +72,8 @@ METHODS = {
     "lwpr": Method("LWPR", LwprConfig),
 }
 
+RIGID_BODY = "rigid_body"  # no network and not trained: identified, see `core.identification`
+
 
 def method(name: str) -> Method:
     """The method of a name.
@@ -89,7 +92,7 @@ def network_config(name: str, values: object, where: str = "network") -> Any:
     Raises:
         ConfigError: the method or a field is unknown, or a value is wrong.
     """
-    chosen = method(name)
+    chosen = Method("Rigid body", RigidBodyConfig) if name == RIGID_BODY else method(name)
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where} must be a mapping of fields, not {values!r}")
     known = [f.name for f in fields(chosen.config)]

@@ -10,8 +10,10 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from vastares_ros.core.samples import Array
+from vastares_ros.core.signals import FilterConfig, SignalChain
 
 from .methods import NETWORKS
+from .rigid_body import Prior
 
 
 class Scaler(nn.Module):
@@ -41,19 +43,30 @@ class Scaler(nn.Module):
 
 
 class Model(nn.Module):
-    """Windows of raw features [rad, rad/s] in, contact-free torques [N·m or A] out."""
+    """Windows of raw features [rad, rad/s] in, contact-free torques [N·m or A] out.
 
-    def __init__(self, joints: int, config: Any):
+    With a prior, which a model without a network has, the prior's torque is the last J of the C features.
+    """
+
+    def __init__(self, joints: int, config: Any, prior: Prior | None = None):
         super().__init__()
         self.joints = joints
-        self.config = config  # one of the classes in `methods.NETWORKS`
-        self.network = NETWORKS[type(config)](joints, config)
-        features = (3 if config.acceleration else 2) * joints
-        self.features = Scaler(features)
+        self.config = config  # one of the classes in `methods.NETWORKS`, or `RigidBodyConfig`
+        self.prior = prior
+        self.motion = (3 if config.acceleration else 2) * joints  # features that the sensors give
+        if prior is None:
+            self.network = NETWORKS[type(config)](joints, config)
+        self.features = Scaler(self.motion + (joints if prior else 0))
         self.torque = Scaler(joints)
+
+    def chain(self, rate: float, config: FilterConfig) -> SignalChain:
+        """From raw samples at `rate` [Hz] to this model's features, with a state of its own."""
+        return SignalChain(rate, config, self.config.acceleration, self.prior.over(rate) if self.prior else None)
 
     def forward(self, x: Tensor) -> Tensor:
         """tau_free (B, J) from windows x (B, T, C), newest last."""
+        if self.prior is not None:
+            return x[:, -1, self.motion :]
         return self.torque.inverse(self.network(self.features(x)))
 
     @torch.inference_mode()

@@ -19,7 +19,6 @@ from vastares_ros.core.errors import VastaresError
 from vastares_ros.core.external import external_torque
 from vastares_ros.core.samples import Array, JointSample
 from vastares_ros.core.sampling import MAX_GAP, RATE_TOLERANCE
-from vastares_ros.core.signals import SignalChain
 
 from .bundle import Bundle
 
@@ -77,7 +76,7 @@ class Estimator:
         self.bundle = bundle
         self._device = device or torch.device("cpu")
         self._model = bundle.model.to(self._device).eval()
-        self._chain = SignalChain(bundle.rate, bundle.filter, bundle.model.config.acceleration)
+        self._chain = bundle.model.chain(bundle.rate, bundle.filter)
         length = bundle.model.config.window
         joints = len(bundle.joints)
         self._window = np.empty((length, bundle.model.features.mean.numel()), dtype=np.float32)  # newest last

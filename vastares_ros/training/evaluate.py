@@ -11,7 +11,7 @@ import numpy as np
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.external import external_torque
 from vastares_ros.core.samples import Array, Episode
-from vastares_ros.core.signals import FilterConfig, SignalChain
+from vastares_ros.core.signals import FilterConfig
 from vastares_ros.models.baselines import Ridge
 from vastares_ros.models.model import Model
 
@@ -57,11 +57,11 @@ def predict(
     for episode in episodes:
         if len(episode) <= skip:
             continue
-        chain = SignalChain(rate, filter_config, model.config.acceleration)
-        x, tau_meas = chain.run(episode.q, episode.qd, episode.tau)
+        x, tau_meas = model.chain(rate, filter_config).run(episode.q, episode.qd, episode.tau)
         tau_meas = tau_meas[skip:]
         mean = np.broadcast_to(model.torque.mean.cpu().numpy().astype(np.float64), tau_meas.shape)
-        tau = {"model": model.predict(x[skip - filling :]), "mean": mean, "ridge": ridge.predict(x)[skip:]}
+        linear = ridge.predict(x[skip:, : model.motion])
+        tau = {"model": model.predict(x[skip - filling :]), "mean": mean, "ridge": linear}
         predictions.append(Prediction(episode.name, episode.t[skip:], tau_meas, tau))
     if not predictions:
         raise DatasetError(f"too short: no episode has the {skip + 1} samples that are needed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from vastares_ros.core.errors import ConfigError, DatasetError
-from vastares_ros.core.samples import Episode
+from vastares_ros.core.samples import Array, Episode
+from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.datasets import Dataset
 from vastares_ros.models.baselines import Ridge
 from vastares_ros.models.model import Model
@@ -146,50 +147,77 @@ def fit_seeds(
     models = train_seeds(training, validated, dataset.rate, config, seeds, device, report, checkpoint)
     data = Windows(training, dataset.rate, config)
     ridge = Ridge.fit(data.x, data.tau)
-    names = {"training": training, "validation": validated, "test": tested}
-    joints = len(dataset.joints)
-    low, high = data.x[:, : 2 * joints].min(axis=0), data.x[:, : 2 * joints].max(axis=0)
+    parts = {"training": training, "validation": validated, "test": tested}
 
     def bundle(model: Model, seed: int) -> Bundle:
-        def judge(episodes: Sequence[Episode]) -> tuple[list[Prediction], dict[str, Any]]:
-            predictions = predict(model, ridge, config.filter, dataset.rate, episodes, skip)
-            return predictions, score(predictions, dataset.joints, model.torque.scale.double().numpy() ** 2)
-
-        of = "test" if tested else "validation" if validated else "training"
-        judged, figures = judge(names[of])
-        metrics: dict[str, Any] = {"of": of} | figures
-        if leakage := sorted({e.recording for e in training} & {e.recording for e in tested}):
-            metrics["leakage"] = leakage
-        if tested and validated:
-            judged, figures = judge(validated)
-            metrics["validation_nmse_mean"] = figures["nmse_mean"]["model"]
-        residual = np.abs(np.concatenate([p.tau_ext for p in judged]))
-        return Bundle(
-            robot=dataset.robot,
-            joints=dataset.joints,
-            topic=dataset.topic,
-            effort=dataset.effort,
-            rate=dataset.rate,
-            filter=config.filter,
-            method=config.model,
-            model=model,
-            ridge=ridge,
-            q_range=np.stack([low[:joints], high[:joints]]),
-            qd_range=np.stack([low[joints:], high[joints:]]),
-            residual_quantiles=np.quantile(residual, QUANTILES, axis=0),
-            residual_source=tuple(_recordings(validated or names[of])),
-            training={
-                "split": {part: _recordings(episodes) for part, episodes in names.items()},
-                "split_rule": rule,
-                "config": asdict(replace(config, seed=seed)),
-                "device": str(device),
-            },
-            metrics=metrics,
-            dataset_sha256=dataset.sha256,
-        )
+        about = {"split_rule": rule, "config": asdict(replace(config, seed=seed)), "device": str(device)}
+        return judged(dataset, parts, config.model, model, ridge, config.filter, data.x, about, skip)
 
     pairs = zip(models, seeds, strict=True)
     return [model if isinstance(model, ConfigError) else bundle(model, seed) for model, seed in pairs]
+
+
+def judged(
+    dataset: Dataset,
+    parts: Mapping[str, Sequence[Episode]],
+    method: str,
+    model: Model,
+    ridge: Ridge,
+    filter_config: FilterConfig,
+    x: Array,
+    about: Mapping[str, Any],
+    skip: int = 0,
+) -> Bundle:
+    """The bundle of a model, with its figures on what was held out.
+
+    Args:
+        dataset: what it was made from.
+        parts: episodes by "training", "validation" and "test".
+        method: its name.
+        model: with statistics of the training data.
+        ridge: fitted to the same data.
+        filter_config: low-pass of all signals.
+        x: training features, shape (N, C), positions and velocities first.
+        about: facts of the training, besides the split.
+        skip: samples at the start of every episode that are not judged.
+
+    Raises:
+        DatasetError: no episode that is judged is long enough.
+    """
+    joints = len(dataset.joints)
+    low, high = x[:, : 2 * joints].min(axis=0), x[:, : 2 * joints].max(axis=0)
+
+    def judge(episodes: Sequence[Episode]) -> tuple[list[Prediction], dict[str, Any]]:
+        predictions = predict(model, ridge, filter_config, dataset.rate, episodes, skip)
+        return predictions, score(predictions, dataset.joints, model.torque.scale.double().numpy() ** 2)
+
+    of = next(part for part in ("test", "validation", "training") if parts[part])
+    judged, figures = judge(parts[of])
+    metrics: dict[str, Any] = {"of": of} | figures
+    if leakage := sorted({e.recording for e in parts["training"]} & {e.recording for e in parts["test"]}):
+        metrics["leakage"] = leakage
+    if parts["test"] and parts["validation"]:
+        judged, figures = judge(parts["validation"])
+        metrics["validation_nmse_mean"] = figures["nmse_mean"]["model"]
+    residual = np.abs(np.concatenate([p.tau_ext for p in judged]))
+    return Bundle(
+        robot=dataset.robot,
+        joints=dataset.joints,
+        topic=dataset.topic,
+        effort=dataset.effort,
+        rate=dataset.rate,
+        filter=filter_config,
+        method=method,
+        model=model,
+        ridge=ridge,
+        q_range=np.stack([low[:joints], high[:joints]]),
+        qd_range=np.stack([low[joints:], high[joints:]]),
+        residual_quantiles=np.quantile(residual, QUANTILES, axis=0),
+        residual_source=tuple(_recordings(parts["validation"] or parts[of])),
+        training={"split": {part: _recordings(episodes) for part, episodes in parts.items()}} | dict(about),
+        metrics=metrics,
+        dataset_sha256=dataset.sha256,
+    )
 
 
 def _recordings(episodes: Sequence[Episode]) -> list[str]:

@@ -1,0 +1,100 @@
+"""`vastares identify`, as a user types it."""
+
+from dataclasses import replace
+
+import pytest
+
+from vastares_ros.cli.main import main
+from vastares_ros.core.robot import Effort
+from vastares_ros.io.bundles import load_bundle
+from vastares_ros.io.datasets import write_dataset
+from vastares_ros.io.robots import config_folder
+
+pytest.importorskip("pinocchio")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, arm_dataset):
+    folder = tmp_path_factory.mktemp("prepared") / "d"
+    write_dataset(folder, arm_dataset)
+    return folder
+
+
+def fails(capsys, *argv):
+    """The one line that a failing call prints."""
+    assert main(["identify", *map(str, argv)]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[-1].startswith("vastares identify: error: ") and not any("Traceback" in line for line in lines)
+    return lines[-1]
+
+
+def test_a_bundle_that_the_other_verbs_take(prepared, tmp_path, capsys):
+    out = tmp_path / "b"
+    assert main(["identify", str(prepared), "--test", "three", "-o", str(out)]) == 0
+    said = capsys.readouterr().out
+    for words in ("identified from one, two; figures on three", "ridge", "condition number", "base parameters"):
+        assert words in said
+    assert load_bundle(out).training["config"]["form"] == "rich"
+    assert main(["info", str(out)]) == 0 and "rigid_body" in capsys.readouterr().out
+    assert main(["evaluate", str(out), str(prepared), "--report", str(tmp_path / "r")]) == 0
+    assert "Note: one, two was trained on" in capsys.readouterr().out
+    assert "exists" in fails(capsys, prepared, "-o", out)
+    assert main(["identify", str(prepared), "--form", "plain", "-o", str(out), "--force"]) == 0
+    assert "which it was identified from" in capsys.readouterr().out
+    assert load_bundle(out).training["config"]["form"] == "plain"
+
+
+def test_one_recording_is_enough_and_says_what_it_lacks(prepared, tmp_path, capsys):
+    assert main(["identify", str(prepared), "--test", "two", "three", "-o", str(tmp_path / "b")]) == 0
+    assert "Only one training recording" in capsys.readouterr().out
+
+
+def test_joints_that_do_not_move_are_told_and_the_rest_is_given(arm_dataset, lively, tmp_path, capsys):
+    frozen = []
+    for e in arm_dataset.episodes:
+        q, qd = e.q.copy(), e.qd.copy()
+        q[:, 3:], qd[:, 3:] = q[0, 3:], 0
+        frozen.append(replace(e, q=q, qd=qd))
+    write_dataset(tmp_path / "d", replace(arm_dataset, episodes=tuple(frozen)))
+    assert main(["identify", str(tmp_path / "d"), "-o", str(tmp_path / "b")]) == 0
+    out = capsys.readouterr().out
+    assert "The data cannot tell everything" in out and "sim_wrist_1_joint: turn it" in out
+    load_bundle(tmp_path / "b")
+
+
+def test_a_recording_with_contact_is_warned_of(arm_dataset, lively, tmp_path, capsys):
+    pushed = lively("pushed", 5)
+    pushed.tau[300:450, 1] += 60
+    dataset = replace(arm_dataset, episodes=(*arm_dataset.episodes, pushed))
+    write_dataset(tmp_path / "d", dataset)
+    assert main(["identify", str(tmp_path / "d"), "-o", str(tmp_path / "b")]) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
+    assert len(warnings) == 1 and "pushed does not fit" in warnings[0] and "sim_shoulder_lift_joint" in warnings[0]
+
+
+def test_amperes_say_what_the_scale_is_worth(arm_dataset, tmp_path, capsys):
+    effort = Effort("A", (1.0,) * 6)
+    write_dataset(tmp_path / "d", replace(arm_dataset, effort=effort))
+    assert main(["identify", str(tmp_path / "d"), "--form", "plain", "-o", str(tmp_path / "b")]) == 0
+    out = capsys.readouterr().out
+    assert "Effort is in amperes" in out and "gains [N·m/A]" in out
+    assert load_bundle(tmp_path / "b").metrics["nmse_mean"]["model"] < 0.01
+
+
+def test_bad_input(prepared, arm_dataset, tmp_path, capsys):
+    out = tmp_path / "b"
+    other = config_folder() / "urdf" / "iiwa14.urdf"
+    line = fails(capsys, prepared, "--urdf", other, "-o", out)
+    assert "no joint sim_shoulder_pan_joint, sim_shoulder_lift_joint" in line and "lbr_A1" in line
+    assert "none.urdf cannot be read: No such file" in fails(
+        capsys, prepared, "--urdf", tmp_path / "none.urdf", "-o", out
+    )
+    (tmp_path / "bad.urdf").write_text("not xml")
+    assert "not XML" in fails(capsys, prepared, "--urdf", tmp_path / "bad.urdf", "-o", out)
+    (tmp_path / "bytes.urdf").write_bytes(b"\xff\xfe\xff")
+    assert "not UTF-8" in fails(capsys, prepared, "--urdf", tmp_path / "bytes.urdf", "-o", out)
+    write_dataset(tmp_path / "d", replace(arm_dataset, robot="mine"))
+    assert "no URDF of robot 'mine': give one by --urdf" in fails(capsys, tmp_path / "d", "-o", out)
+    assert "no episode 'four'" in fails(capsys, prepared, "--test", "four", "-o", out)
+    assert "every recording is held out" in fails(capsys, prepared, "--test", "one", "two", "three", "-o", out)
+    assert not out.exists()

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from vastares_ros.core.physics import RigidBody
+from vastares_ros.core.prior import FORMS, TERMS, FrictionTerms, RigidBodyParameters, RigidBodyPrior
+from vastares_ros.io.robots import load_robot
+
+pytest.importorskip("pinocchio")
+RATE = 125.0
+
+
+@pytest.fixture(params=["ur3", "iiwa14"])  # the UR3 has an endless joint
+def body(request):
+    robot = load_robot(request.param)
+    return RigidBody(robot.urdf, robot.urdf_joints, robot.tip)
+
+
+def parameters(body, form="rich"):
+    rng = np.random.default_rng(1)
+    joints = len(body.joints)
+    links = body.inertial_parameters + rng.normal(0, 0.3, (joints, 10))  # no body has such inertias
+    links[:, 0] = rng.uniform(0.5, 3, joints)
+    rotor, gain = rng.uniform(0, 0.2, joints), rng.uniform(0.5, 2, joints)
+    friction = rng.normal(0, 1, (sum(TERMS[t] for t in FORMS[form]), joints))
+    return RigidBodyParameters(links, rotor, friction, gain, FORMS[form], 0.05)
+
+
+def motions(joints, samples=200):
+    rng = np.random.default_rng(2)
+    return np.cumsum(rng.normal(0, 0.1, (samples, 3 * joints)), axis=0)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_recording_at_once_is_its_samples_one_by_one(body, form):
+    prior = RigidBodyPrior(body, parameters(body, form), RATE)
+    x = motions(len(body.joints))
+    whole = prior.run(x)
+    prior.reset()
+    parts = [prior.run(x[:50]), *(prior.run(row[None]) for row in x[50:])]
+    np.testing.assert_array_equal(whole, np.concatenate(parts))
+    again = prior.run(x)
+    assert (np.abs(again - whole).max() > 1e-6) == (form == "rich")  # presliding goes on from where it was
+
+
+def test_torque_is_the_regressor_times_the_parameters(body):
+    found = parameters(body, "plain")
+    x = motions(len(body.joints), 20)
+    regressors = [body.regressor(*np.split(row, 3)) for row in x]
+    qd, qdd = np.split(x, 3, axis=1)[1:]
+    viscous, coulomb, offset = found.friction
+    torque = np.array([np.tensordot(y, found.links) for y in regressors]) + found.rotor * qdd
+    torque += viscous * qd + coulomb * np.tanh(qd / 0.05) + offset
+    np.testing.assert_allclose(RigidBodyPrior(body, found, RATE).run(x), torque / found.gain, rtol=1e-9, atol=1e-9)
+
+
+def test_without_gravity_nothing_is_needed_to_stand_still(body):
+    still = np.zeros(len(body.joints))
+    pose = still + 0.7
+    assert np.abs(body.inverse_dynamics(pose, still, still)).max() > 1
+    body.leave_out_gravity()
+    assert np.abs(body.inverse_dynamics(pose, still, still)).max() < 1e-9
+    assert np.abs(body.regressor(pose, still, still)).max() < 1e-9
+
+
+def test_presliding_keeps_its_side_at_rest_and_turns_within_a_way():
+    terms = FrictionTerms(FORMS["rich"], 0.01, RATE)
+    moving, rest = np.full((500, 1), 0.5), np.zeros((100, 1))
+    out = terms.run(np.concatenate([rest, moving, rest, -moving]), np.ones((1200, 1)))[-2:, :, 0]
+    assert np.all(out[:, 99] == 0) and np.all(out[:, 599] > 0.99)
+    np.testing.assert_array_equal(out[:, 699], out[:, 599])
+    back = np.argmax(out[:, 700:] < 0, axis=1)  # halfway after way ln 2
+    np.testing.assert_allclose(back * 0.5 / RATE, np.log(2) * np.array([0.01, 0.1]), atol=0.004)
+
+
+def test_each_term_is_what_its_name_says():
+    qd, load = np.array([[-0.05, 0.2]]), np.array([[-4.0, 3.0]])
+    s = np.tanh(qd / 0.1)
+    out = FrictionTerms(FORMS["rich"], 0.1, RATE).run(qd, load)
+    expected = [qd, s, np.ones_like(s), s * np.exp(-((qd / 0.1) ** 2)), s * np.abs(load), np.cbrt(qd), s, s]
+    np.testing.assert_allclose(out, expected, rtol=1e-12)

@@ -1,0 +1,30 @@
+"""A bundle of identified rigid-body dynamics in the live node."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+pytest.importorskip("pinocchio")
+
+from vastares_ros.cli.main import main
+from vastares_ros.io.bags import Table, write_joint_states
+from vastares_ros.io.bundles import save_bundle
+from vastares_ros.io.robots import load_robot
+from vastares_ros.training.identify import IdentifyConfig, identify_bundle
+
+
+@pytest.mark.parametrize("form", ["plain", "rich"])
+def test_identified_dynamics_run_in_the_node_with_the_bits_of_offline(form, arm_dataset, lively, tmp_path):
+    robot = load_robot("ur5")
+    bundle, _ = identify_bundle(arm_dataset, robot.urdf, robot, IdentifyConfig(form))
+    save_bundle(tmp_path / "bundle", bundle)
+    e = lively("bag", 9, 400)
+    at = np.round(e.t * 1e9).astype(np.int64)
+    at[200:] += 500_000_000  # a gap: what friction remembers is forgotten on both sides
+    write_joint_states(tmp_path / "bag", {"/joint_states": Table(e.joints, at, at, e.q, e.qd, e.tau)})
+    figures = tmp_path / "parity.json"
+    assert main(["parity", str(tmp_path / "bundle"), str(tmp_path / "bag"), "--rate", "4", "--json", str(figures)]) == 0
+    figures = json.loads(figures.read_text())
+    assert figures["equal"] and figures["external_torque"]["received"] == 398

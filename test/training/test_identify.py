@@ -1,0 +1,109 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import yaml
+
+from vastares_ros.core.errors import BundleError, RobotError, VastaresError
+from vastares_ros.core.robot import Effort
+from vastares_ros.io.bundles import load_bundle, save_bundle
+from vastares_ros.io.robots import load_robot
+from vastares_ros.runtime.estimator import Estimator
+from vastares_ros.training.evaluate import predict
+from vastares_ros.training.identify import IdentifyConfig, identify_bundle, urdf_joints
+
+pytest.importorskip("pinocchio")
+
+
+@pytest.fixture(scope="module")
+def robot():
+    return load_robot("ur5")
+
+
+@pytest.fixture(scope="module")
+def bundle(arm_dataset, robot):
+    return identify_bundle(arm_dataset, robot.urdf, robot, IdentifyConfig(), test=["three"])[0]
+
+
+@pytest.fixture
+def folder(bundle, tmp_path):
+    save_bundle(tmp_path / "b", bundle)
+    return tmp_path / "b"
+
+
+def test_it_is_judged_beside_mean_and_ridge_on_what_was_held_out(bundle):
+    nmse = bundle.metrics["nmse_mean"]
+    assert nmse["model"] < 0.002 < nmse["ridge"] < nmse["mean"] and bundle.metrics["of"] == "test"
+    assert bundle.training["split"] == {"training": ["one", "two"], "validation": [], "test": ["three"]}
+    base = bundle.training["identification"]["base_parameters"]
+    assert {"name", "joint", "value", "deviation", "seen"} == set(base[0]) and len(base) > 60
+
+
+def test_the_bundle_comes_back_and_estimates_what_it_did(bundle, folder, arm_dataset, robot):
+    read = load_bundle(folder)
+    assert read.model.prior.urdf == robot.urdf and (folder / "robot.urdf").read_text() == robot.urdf
+    assert read.model.prior.joints == robot.urdf_joints and read.method == "rigid_body"
+    assert read.training == bundle.training and read.metrics == bundle.metrics
+    one, other = Estimator(bundle), Estimator(read)
+    for sample in arm_dataset.episodes[2]:
+        a, b = one.step(sample), other.step(sample)
+        np.testing.assert_array_equal(a.tau_free, b.tau_free)
+    assert np.abs(b.tau_ext).max() < 1
+
+
+def test_offline_and_live_agree_to_the_last_bit_also_after_a_gap(bundle, arm_dataset):
+    episode = arm_dataset.episodes[1]
+    estimator = Estimator(bundle)
+    for sample in arm_dataset.episodes[0]:  # from another place in time: the estimator starts anew
+        estimator.step(sample)
+    live = np.array([estimator.step(replace(s, t=s.t + 100)).tau_free for s in episode])
+    assert np.isnan(live[0]).all()
+    (offline,) = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, [episode])
+    np.testing.assert_array_equal(live[1:], offline.tau["model"])
+
+
+def test_effort_without_gravity_is_predicted_without_gravity(arm_dataset, robot):
+    still = np.zeros(6)
+    body = identify_bundle(arm_dataset, robot.urdf, robot, IdentifyConfig("plain"))[0].model.prior.body()
+    weights = [np.array([body.inverse_dynamics(q, still, still) for q in e.q]) for e in arm_dataset.episodes]
+    assert np.ptp(np.concatenate(weights), axis=0).max() > 10
+    episodes = tuple(replace(e, tau=e.tau - w) for e, w in zip(arm_dataset.episodes, weights, strict=True))
+    effort = Effort("N·m", (1.0,) * 6, gravity_compensated=True)
+    dataset = replace(arm_dataset, effort=effort, episodes=episodes)
+    bundle, _ = identify_bundle(dataset, robot.urdf, robot, IdentifyConfig("plain"), test=["three"])
+    assert bundle.metrics["nmse_mean"]["model"] < 0.01 and not bundle.model.prior.gravity
+
+
+def test_other_physics_than_when_it_was_written_are_refused(folder):
+    (folder / "robot.urdf").write_text((folder / "robot.urdf").read_text() + " ")
+    with pytest.raises(BundleError, match=r"robot\.urdf was altered"):
+        load_bundle(folder)
+    (folder / "robot.urdf").unlink()
+    with pytest.raises(BundleError, match=r"robot\.urdf is missing"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("smoothing", 0.5, "no longer gives the output"),
+        ("gravity", False, "no longer gives the output"),
+        ("friction", ["viscous", "glue"], "'glue'"),
+        ("joints", ["nose"] * 6, "'nose' is not a moving joint"),
+    ],
+)
+def test_a_prior_that_was_edited_is_refused(folder, monkeypatch, field, value, says):
+    index = yaml.safe_load((folder / "bundle.yaml").read_text())
+    index["prior"][field] = value
+    (folder / "bundle.yaml").write_text(yaml.safe_dump(index))
+    with pytest.raises(BundleError, match=r"bundle\.yaml was altered"):
+        load_bundle(folder)
+    monkeypatch.setattr("vastares_ros.io.bundles._digest", lambda index: index["sha256"]["bundle.yaml"])
+    with pytest.raises(VastaresError, match=says):
+        load_bundle(folder)
+
+
+def test_all_joints_that_a_urdf_lacks_are_named(robot):
+    assert urdf_joints(robot.urdf, ("sim_elbow_joint", "wrist_1_joint"), robot) == ("elbow_joint", "wrist_1_joint")
+    with pytest.raises(RobotError, match="no joint nose, ear; it has"):
+        urdf_joints(robot.urdf, ("elbow_joint", "nose", "ear"), robot)

@@ -1,0 +1,117 @@
+"""Identify an arm's rigid-body dynamics and friction from a dataset and write a bundle for the estimator node.
+
+Only the kinematics of the URDF must be right: masses and inertias are found, as far as the motion shows them. The plain
+form has viscous and Coulomb friction, offsets and rotor inertia; the rich one adds friction that is larger when slow,
+that grows with load and with the cube root of speed, and that stays as it was at rest. Recordings named by --test and
+--validation are kept out of everything; of the others each is left out in turn to choose how much to trust the URDF.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from vastares_ros.cli.arguments import add_force, console, messages, scores_table
+from vastares_ros.core.errors import RobotError
+from vastares_ros.core.identification import Identification
+from vastares_ros.core.prior import FORMS
+from vastares_ros.core.robot import Robot
+from vastares_ros.io.bundles import INDEX, save_bundle
+from vastares_ros.io.datasets import Dataset, load_dataset
+from vastares_ros.io.folders import check_output
+from vastares_ros.io.robots import load_robot, robot_names
+from vastares_ros.training.identify import IdentifyConfig, identify_bundle
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder written by `vastares prepare`")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="BUNDLE", help="folder to write")
+    parser.add_argument(
+        "--urdf", type=Path, metavar="FILE", help="URDF of the arm (default: that of the dataset's robot)"
+    )
+    parser.add_argument("--form", choices=FORMS, default="rich", help="what friction is made of (default: rich)")
+    parser.add_argument("--test", nargs="+", default=[], metavar="EPISODE", help="recordings to judge the model on")
+    parser.add_argument("--validation", nargs="+", default=[], metavar="EPISODE", help="recordings for the bound")
+    add_force(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it."""
+    check_output(args.output, INDEX, args.force)
+    dataset = load_dataset(args.dataset)
+    robot = load_robot(dataset.robot) if dataset.robot in robot_names() else None
+    urdf = _urdf(args.urdf, dataset, robot)
+    with messages.status("identifying"):
+        bundle, found = identify_bundle(dataset, urdf, robot, IdentifyConfig(args.form), args.test, args.validation)
+    save_bundle(args.output, bundle, args.force)
+    split = bundle.training["split"]
+    seen = ", which it was identified from" * (bundle.metrics["of"] == "training")
+    title = (
+        f"{args.output}: identified from {', '.join(split['training'])}; figures on "
+        f"{', '.join(split[bundle.metrics['of']])}{seen}"
+    )
+    console.print(scores_table(bundle.metrics, bundle.effort.unit, title))
+    console.print(base_table(found))
+    for line in remarks(found, dataset):
+        console.print(line)
+    for recording, joint in found.contact.items():
+        messages.print(
+            f"warning: {recording} does not fit the others, most at {joint}: did something touch the arm, or was there "
+            f"another tool? Leave it out, or name it with --test"
+        )
+    return 0
+
+
+def _urdf(path: Path | None, dataset: Dataset, robot: Robot | None) -> str:
+    if path:
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "not UTF-8 text"
+            raise RobotError(f"{path} cannot be read: {why}: give a URDF, as xacro makes it") from error
+    if robot and robot.urdf:
+        return robot.urdf
+    raise RobotError(f"the package has no URDF of robot {dataset.robot!r}: give one by --urdf")
+
+
+def base_table(found: Identification) -> Table:
+    """What was found, a line a joint; `bundle.yaml` has every number."""
+    table = Table(title="Identified, of the joint and the link that it carries", title_justify="left")
+    table.add_column("joint", no_wrap=True)
+    for column in ("left over\n[N·m]", "base parameters\nseen", "of", "possible\ninertia"):
+        table.add_column(column, justify="right")
+    joints = list(dict.fromkeys(p.joint for p in found.base if p.name == "viscous"))
+    for joint, residual, consistent in zip(joints, found.residual, found.consistent, strict=True):
+        own = [p for p in found.base if p.joint == joint]
+        seen = str(sum(p.seen for p in own))
+        table.add_row(joint, f"{residual:.3f}", seen, str(len(own)), "yes" if consistent else "no")
+    return table
+
+
+def remarks(found: Identification, dataset: Dataset) -> list[str]:
+    """What a user should know of an identification, a line each."""
+    lines = [
+        f"condition number {found.condition:.3g}; penalty {found.penalty:g} towards "
+        + {"urdf": "the URDF's parameters", "zero": "zero"}[found.start]
+        + (f", nmse on left-out recordings {min(found.tried.values()):.4f}" if found.tried else "")
+    ]
+    if not found.tried:
+        lines.append("Only one training recording: nothing could be chosen on another. Record more.")
+    if not all(found.consistent):
+        lines.append("Inertias that no body has predict torque as well as any; do not simulate with them.")
+    if dataset.effort.unit == "A":
+        gains = ", ".join(f"{g:.3g}" for g in found.parameters.gain)
+        lines.append(
+            "Effort is in amperes, and torque stays so. Current alone tells no scale: drive gains [N·m/A] are those "
+            f"that fit the URDF's masses, {gains}."
+        )
+        if unknown := [j for j, d in zip(dataset.joints, found.gain_deviation, strict=True) if np.isnan(d)]:
+            lines.append(f"No gain could be seen of {', '.join(unknown)}: the median of the others is taken.")
+    if found.unseen:
+        lines.append("The data cannot tell everything; what they leave open is near the URDF's. To see more:")
+        lines += [f"  {line}" for line in found.advice()]
+    return lines
