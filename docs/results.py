@@ -167,7 +167,7 @@ def _robot(robot: Robot, folder: Path) -> str:
         f"## {robot.title}",
         "",
         f"{robot.note} Trained on {robot.training}; validation {robot.validation}; test {robot.test}. Training took "
-        f"{_minutes(tables)} minutes of a core in all.",
+        f"{_minutes(tables)} minutes of a core in all, which had other work as well.",
         "",
         f"    vastares prepare {' '.join(robot.files)} {' '.join(robot.prepare)} -o D",
         f"    vastares experiment tune --dataset D --test {robot.test} --validation {robot.validation} --seeds 1 \\",
