@@ -44,9 +44,8 @@ def joint_limits(robot: Robot | None, joints: Sequence[str]) -> tuple[Array, Arr
         entries = {joint.get("name"): joint.find("limit") for joint in ElementTree.fromstring(robot.urdf).iter("joint")}
     except ElementTree.ParseError as error:
         raise RobotError(f"the URDF of {robot.name} is no XML ({error}): mend it, or leave it out") from error
-    urdf_name = {name: ours for d in robot.drivers for name, ours in zip(d.joints, robot.urdf_joints, strict=True)}
     for i, joint in enumerate(joints):
-        entry = entries.get(urdf_name.get(joint, joint))
+        entry = entries.get(robot.urdf_names.get(joint, joint))
         if entry is not None:
             limits[:, i] = [float(entry.get(what, np.nan)) for what in ("lower", "upper", "velocity")]
     return np.maximum(limits[0], -TURN), np.minimum(limits[1], TURN), limits[2]

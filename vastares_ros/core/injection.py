@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from .config import from_mapping
 from .errors import ConfigError, RobotError
 from .physics import RigidBody, links, root_link
-from .robot import Robot
+from .robot import Robot, names_in_urdf
 from .samples import Array
 
 SHAPES = ("step", "ramp", "pulse", "sine")
@@ -188,10 +188,7 @@ class Injector:
         urdf = urdf or (robot.urdf if robot else "")
         if not urdf:
             raise RobotError("the package has no URDF of this robot: give one with --urdf")
-        if robot and robot.urdf_joints:
-            theirs = {d: u for driver in robot.drivers for d, u in zip(driver.joints, robot.urdf_joints, strict=True)}
-            there = links(urdf, "child")
-            joints = [joint if joint in there else theirs.get(joint, joint) for joint in joints]
+        joints = names_in_urdf(joints, links(urdf, "child"), robot)
         if absent := [joint for joint in joints if joint not in links(urdf, "child")]:
             raise RobotError(
                 f"joint {absent[0]!r} is not in the URDF, which has {', '.join(links(urdf, 'child'))}: name the robot "

@@ -60,6 +60,13 @@ class Robot:
     urdf_joints: tuple[str, ...]
     drivers: tuple[Driver, ...]
 
+    @property
+    def urdf_names(self) -> dict[str, str]:
+        """What the URDF calls the joints of every driver; empty where there is no URDF."""
+        if not self.urdf_joints:
+            return {}
+        return {d: u for driver in self.drivers for d, u in zip(driver.joints, self.urdf_joints, strict=True)}
+
     def driver_for(self, published: Collection[str]) -> Driver:
         """The first driver all of whose joints are in `published`.
 
@@ -74,6 +81,12 @@ class Robot:
             f"the joints of {self.name} are not among those published ({', '.join(published)}). "
             f"Known: {known}. Name the joints to take instead"
         )
+
+
+def names_in_urdf(joints: Sequence[str], there: Collection[str], robot: Robot | None) -> list[str]:
+    """What a URDF that has the joints `there` calls joints as published, if need be by what is known of the robot."""
+    known = robot.urdf_names if robot else {}
+    return [joint if joint in there else known.get(joint, joint) for joint in joints]
 
 
 def choose_driver(

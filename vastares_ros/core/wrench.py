@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from .errors import RobotError
 from .physics import RigidBody, child_links, links
-from .robot import Robot
+from .robot import Robot, names_in_urdf
 from .samples import Array
 
 LENGTH = 0.25  # [m]
@@ -112,10 +112,7 @@ def wrench_estimator(
     urdf = urdf or (robot.urdf if robot else "")
     if not urdf:
         raise RobotError("the package has no URDF of this robot: give one, as the driver's robot_description")
-    if robot and robot.urdf_joints:
-        theirs = {d: u for driver in robot.drivers for d, u in zip(driver.joints, robot.urdf_joints, strict=True)}
-        there = links(urdf, "child")
-        joints = [joint if joint in there else theirs.get(joint, joint) for joint in joints]
+    joints = names_in_urdf(joints, links(urdf, "child"), robot)
     if not tip:
         known = robot is not None and robot.tip in links(urdf, "child").values()
         tip = robot.tip if robot and known else child_links(urdf, joints)[-1]

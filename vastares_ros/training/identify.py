@@ -11,7 +11,7 @@ from vastares_ros.core.errors import RobotError
 from vastares_ros.core.identification import Identification, Motion, identify
 from vastares_ros.core.physics import child_links, links
 from vastares_ros.core.prior import FORMS
-from vastares_ros.core.robot import Robot
+from vastares_ros.core.robot import Robot, names_in_urdf
 from vastares_ros.core.samples import Episode
 from vastares_ros.core.signals import FilterConfig, SignalChain
 from vastares_ros.io.datasets import Dataset
@@ -44,9 +44,7 @@ def urdf_joints(urdf: str, joints: Sequence[str], robot: Robot | None) -> tuple[
         RobotError: it lacks some; they are named.
     """
     there = links(urdf, "child")
-    drivers = robot.drivers if robot and robot.urdf_joints else ()
-    known = {d: u for driver in drivers for d, u in zip(driver.joints, robot.urdf_joints, strict=True)} if robot else {}
-    names = tuple(joint if joint in there else known.get(joint, joint) for joint in joints)
+    names = tuple(names_in_urdf(joints, there, robot))
     if absent := [joint for joint, name in zip(joints, names, strict=True) if name not in there]:
         raise RobotError(
             f"the URDF has no joint {', '.join(absent)}; it has {', '.join(there)}: give the arm's own URDF, or a "
