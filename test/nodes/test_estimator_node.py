@@ -483,7 +483,7 @@ def test_the_wrench_takes_the_urdf_of_a_publisher_that_came_first(ros, bundle_pa
     [
         (URDF, "gripper", "no wrench: 'gripper' is not a frame of the URDF"),
         (URDF.replace('"elbow"', '"knee"'), "tool", "no wrench: joint 'elbow' is not a moving joint of the URDF"),
-        ("nothing", "tool", "no wrench: pinocchio cannot read the URDF"),
+        ("nothing", "tool", "no wrench: the URDF is not XML"),
     ],
 )
 def test_a_urdf_that_does_not_fit_is_told_and_torques_go_on(with_urdf, text, tip, told):
