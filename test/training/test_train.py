@@ -8,7 +8,8 @@ import torch
 from vastares_ros.core.errors import ConfigError, DatasetError, DeviceError
 from vastares_ros.core.signals import windows
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
-from vastares_ros.training.train import TrainConfig, Windows, device_for, signals, train
+from vastares_ros.training import train as train_module
+from vastares_ros.training.train import TrainConfig, Windows, device_for, quick_products, signals, train
 
 CPU = torch.device("cpu")
 RATE = 125.0
@@ -140,3 +141,23 @@ def test_a_pass_draws_no_more_windows_than_told(dataset):
 def test_a_wrong_field_is_named(values):
     with pytest.raises(ConfigError, match=next(iter(values))):
         TrainConfig(**values)
+
+
+def test_quick_products_are_exact_and_leave_the_setting_as_it_was():
+    settings = getattr(torch.backends.mkldnn, "matmul", None)
+    before = getattr(settings, "fp32_precision", None)
+    a, b = torch.randn(3, 200, 40), torch.randn(3, 40, 50)
+    with pytest.raises(KeyError), quick_products():
+        torch.testing.assert_close(torch.bmm(a, b).double(), a.double() @ b.double(), rtol=1e-5, atol=2e-5)
+        raise KeyError
+    assert getattr(settings, "fp32_precision", None) == before
+
+
+def test_quick_products_are_not_taken_where_they_would_cost_precision(monkeypatch):
+    settings = getattr(torch.backends.mkldnn, "matmul", None)
+    if getattr(settings, "fp32_precision", None) is None:
+        pytest.skip("this torch has no such setting")
+    before = settings.fp32_precision
+    monkeypatch.setattr(train_module, "_exact_by_onednn", lambda: False)
+    with quick_products():
+        assert settings.fp32_precision == before
