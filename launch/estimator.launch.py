@@ -8,7 +8,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 
-SHARE = Path(__file__).resolve().parents[1]
+CONFIG = Path(__file__).resolve().parents[1] / "config"
 OVERRIDES = {
     "bundle": (str, "folder of the trained bundle, required"),
     "robot": (str, "name of the robot, for example ur5e: a bundle of another is refused"),
@@ -31,8 +31,9 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument("joint_states", default_value="joint_states", description="the robot's topic"),
             DeclareLaunchArgument(
                 "params_file",
-                default_value=str(SHARE / "config" / "estimator.yaml"),
-                description="parameters of the node; the arguments above that are not empty go before it",
+                default_value="",
+                description="parameters of the node, before which go the arguments above that are not empty; empty: "
+                "config/estimator/ROBOT.yaml, or config/estimator.yaml where the robot has none",
             ),
             OpaqueFunction(function=_node),
         ]
@@ -51,8 +52,15 @@ def _node(context: LaunchContext) -> list[LifecycleNode]:
             executable="estimator",
             name="estimator",
             namespace=LaunchConfiguration("namespace"),
-            parameters=[LaunchConfiguration("params_file"), *([overrides] if overrides else [])],
+            parameters=[_params_file(context), *([overrides] if overrides else [])],
             remappings=[("joint_states", LaunchConfiguration("joint_states"))],
             output="screen",
         )
     ]
+
+
+def _params_file(context: LaunchContext) -> str:
+    if given := LaunchConfiguration("params_file").perform(context):
+        return given
+    of_robot = CONFIG / "estimator" / f"{LaunchConfiguration('robot').perform(context)}.yaml"
+    return str(of_robot if of_robot.is_file() else CONFIG / "estimator.yaml")

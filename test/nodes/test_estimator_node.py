@@ -31,7 +31,7 @@ from vastares_ros.nodes.estimator import EstimatorNode
 from vastares_ros.nodes.managed import Change
 from vastares_ros.nodes.messages import from_stamp, to_joint_state
 from vastares_ros.nodes.process import VASTARES, end, own_domain, spawn
-from vastares_ros.runtime.estimator import Estimator
+from vastares_ros.runtime.estimator import Drift, Estimator
 
 N = 60
 FIRST = WINDOW - 1  # the first sample that is answered
@@ -129,6 +129,12 @@ def pushed():
     q, qd, effort = motion(N)
     effort[30:45, 0] -= 10 / SCALE[0]
     return q, qd, effort
+
+
+def slow(samples):
+    """Both joints at 0.3 rad/s, without acceleration."""
+    q = 0.003 * np.arange(samples)[:, None] + np.zeros(2)
+    return q, np.full((samples, 2), 0.3), np.zeros((samples, 2))
 
 
 def figures(status):
@@ -396,6 +402,57 @@ def test_zero_is_refused_while_the_estimate_is_not_valid(live):
     assert not refused.success and "the estimate was not valid in the last 0.1 s: effort missing" in refused.message
 
 
+def test_drift_is_followed_with_the_bits_of_offline_up_to_its_limit_and_can_be_switched_off(live, bundle_path):
+    ros, bundle = live.ros, load_bundle(bundle_path)
+    live.play(stamps(N, 1), *slow(N))
+    raw = live.efforts("external_torque")
+    assert figures(live.diagnosed(DiagnosticStatus.OK))["drift"] == "off"
+
+    assert ros.set("/estimator", drift_time=0.5, contact_factor=1000.0) == ""
+    q, qd, effort = slow(4 * N)
+    live.play(stamps(4 * N, 10), q, qd, effort)
+    estimator, drift = Estimator(bundle), Drift(JOINTS, bundle.rate, 0.5, 0.5)
+    samples = [JointSample(*s) for s in zip(map(seconds, stamps(4 * N, 10)), q, qd, effort * SCALE, strict=True)]
+    expected = np.array([drift.step(s, estimator.step(s), 1000.0).tau_ext for s in samples])[FIRST:]
+    followed = live.efforts("external_torque")[N - FIRST :]
+    assert np.array_equal(followed, expected)
+    assert np.array_equal(followed[0], raw[0]) and drift.bias.min() > 0.1, "else the test says nothing of it"
+    told = figures(live.diagnosed(DiagnosticStatus.OK))
+    assert told["drift"] == "followed"
+    np.testing.assert_allclose([float(told[f"drift_{joint}"]) for joint in JOINTS], drift.bias, rtol=1e-4)
+
+    assert "out of range" in ros.set("/estimator", drift_limit=1.5)
+    assert "out of range" in ros.set("/estimator", drift_time=-1.0)
+    assert ros.set("/estimator", drift_limit=1e-3) == ""
+    live.play(stamps(N, 20), *slow(N))
+    assert (np.abs(live.node._drift.bias) <= 1e-3 * bundle.bound).all() and live.node._drift.bias.any()
+    assert ros.set("/estimator", drift_time=0.0) == ""
+    live.play(stamps(N, 30), *slow(N))
+    assert np.array_equal(live.efforts("external_torque")[FIRST - N :], raw)
+
+
+def test_drift_stands_still_in_what_is_reported_as_contact_and_is_forgotten_by_zero_and_reset(live):
+    ros = live.ros
+    assert ros.set("/estimator", drift_time=0.5, contact_factor=1000.0, zero_duration=0.1) == ""
+    live.play(stamps(N, 1), *slow(N))
+    bias = live.node._drift.bias
+    assert bias.all() and not live.efforts("contact").any()
+    assert ros.set("/estimator", contact_factor=0.0) == ""
+    live.play(stamps(N, 10), *slow(N))
+    assert live.efforts("contact")[-1].all() and np.array_equal(live.node._drift.bias, bias)
+    status = live.diagnosed(DiagnosticStatus.WARN)
+    assert figures(status)["drift"] == "frozen: contact on shoulder"
+
+    live.rest(N, 20)
+    assert ros.call("/estimator/zero").success
+    assert not live.node._drift.bias.any()
+    assert ros.set("/estimator", contact_factor=1000.0) == ""
+    live.play(stamps(N, 30), *slow(N))
+    assert live.node._drift.bias.all() and not np.array_equal(live.node._drift.bias, bias), "it follows from the zero"
+    assert ros.call("/estimator/reset").success
+    assert not live.node._drift.bias.any()
+
+
 def test_reset_fills_the_window_anew(live, bundle_path):
     q, qd, effort = motion(2 * N)
     at = stamps(2 * N)
@@ -588,6 +645,21 @@ def test_a_swap_forgets_the_zero_and_is_told(live, other_path):
     assert told["bundle"] == str(other_path) and told["swap"] == f"{other_path} took over"
 
 
+def test_a_swap_forgets_the_drift(live, other_path):
+    ros = live.ros
+    assert ros.set("/estimator", drift_time=0.5, contact_factor=1000.0) == ""
+    live.play(stamps(N, 1), *slow(N))
+    assert live.node._drift.bias.all()
+    assert ros.set("/estimator", bundle=str(other_path)) == ""
+    ros.wait(live.node._loading.done)
+    q, qd, effort = slow(2 * N)
+    live.play(stamps(2 * N, 1)[N:], q[N:], qd[N:], effort[N:])
+    at = stamps(2 * N, 1)[N:]
+    _, tau_ext = offline(other_path, at, q[N:], qd[N:], effort[N:])
+    swapped = live.stamps("external_torque").index(at[FIRST])
+    assert np.array_equal(live.efforts("external_torque")[swapped], tau_ext[FIRST])
+
+
 def test_a_bundle_that_does_not_fit_is_refused_and_the_old_one_goes_on(live, bundle_path, tmp_path):
     ros = live.ros
     joints = edited(bundle_path, tmp_path / "joints", joints=["shoulder", "knee"])
@@ -761,6 +833,8 @@ ACTS = {
     "contact_factor": test_contact_follows_its_factor_at_once,
     "zero_duration": test_zero_takes_the_residual_at_rest_away_until_reset,
     "zero_speed": test_zero_takes_the_residual_at_rest_away_until_reset,
+    "drift_time": test_drift_is_followed_with_the_bits_of_offline_up_to_its_limit_and_can_be_switched_off,
+    "drift_limit": test_drift_is_followed_with_the_bits_of_offline_up_to_its_limit_and_can_be_switched_off,
     "urdf": test_the_wrench_is_at_the_link_behind_the_last_joint_where_nothing_else_is_said,
     "tip_frame": test_the_wrench_is_at_the_tip_in_the_frame_and_under_the_prefix_asked_for,
     "wrench_frame": test_the_wrench_is_at_the_tip_in_the_frame_and_under_the_prefix_asked_for,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from conftest import JOINTS, motion, stamps
 
 pytest.importorskip("rclpy")
@@ -35,6 +36,7 @@ from vastares_ros.io.recordings import written_mcap
 from vastares_ros.nodes.messages import from_stamp, to_joint_state
 
 LAUNCH = Path(__file__).parents[2] / "launch"
+CONFIG = LAUNCH.parent / "config"
 PATIENCE = 60.0  # seconds
 
 
@@ -140,6 +142,18 @@ def test_arguments_go_before_the_file_of_parameters(ros, bundle_path, tmp_path):
         assert {name: parameter(ros, "/estimator", name) for name in expected} == expected
 
     launched("estimator.launch.py", arguments, check)
+
+
+@pytest.mark.parametrize("robot", ["iiwa7", "made"])
+def test_robot_chooses_the_file_of_parameters(ros, robot):
+    file = CONFIG / "estimator" / "iiwa7.yaml" if robot == "iiwa7" else CONFIG / "estimator.yaml"
+    expected = yaml.safe_load(file.read_text(encoding="utf-8"))["/**"]["ros__parameters"]["zero_speed"]
+
+    def check(proc_output):
+        assert parameter(ros, "/estimator", "robot") == robot
+        assert parameter(ros, "/estimator", "zero_speed") == expected
+
+    launched("estimator.launch.py", {"robot": robot, "autostart": "false"}, check)
 
 
 def test_estimator_without_a_bundle_says_so_and_stays(ros):

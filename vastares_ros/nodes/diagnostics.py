@@ -96,6 +96,11 @@ class Watch:
                 )
             self._frame = frame_id
 
+    @property
+    def heard(self) -> bool:
+        """Whether a message came since the last look."""
+        return self._messages > 0
+
     def sample(self, good: bool = True) -> None:
         """It completed a sample, which is as good as it should be or not."""
         self._samples += 1

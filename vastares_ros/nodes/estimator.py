@@ -54,7 +54,7 @@ from vastares_ros.nodes.markers import contact_markers
 from vastares_ros.nodes.messages import from_joint_state, named_values, wrench_message
 from vastares_ros.nodes.process import run
 from vastares_ros.runtime.bundle import Bundle
-from vastares_ros.runtime.estimator import Estimate, Estimator, Validity, Zero
+from vastares_ros.runtime.estimator import Drift, Estimate, Estimator, Validity, Zero
 from vastares_ros.training.train import device_for
 
 DEPTH = 500  # messages that wait while the node is held up: 1 s at 500 Hz
@@ -130,6 +130,21 @@ class EstimatorNode(ManagedNode):
         Parameter(
             "zero_speed", 0.02, "Speed that still counts as standing still [rad/s].", Change.LIVE, (), (0.0, 10.0)
         ),
+        Parameter(
+            "drift_time",
+            0.0,
+            "Time constant by which slow drift of the external torque is followed and taken out, of joints that move, "
+            "while there is no contact and no acceleration [s]; 0 takes none out.",
+            Change.LIVE,
+            limits=(0.0, 86400.0),
+        ),
+        Parameter(
+            "drift_limit",
+            0.5,
+            "Share of a joint's bound that is taken out as drift at the most, also of a lasting push below the bound.",
+            Change.LIVE,
+            limits=(0.0, 1.0),
+        ),
         Parameter("urdf", "", "URDF file for the wrench; empty listens to the topic robot_description."),
         Parameter(
             "tip_frame", "", "Link that is pushed; empty takes the robot's tip, or the link behind the last joint."
@@ -198,9 +213,9 @@ class EstimatorNode(ManagedNode):
         Service(
             "~/zero",
             "Makes the mean external torque of the last zero_duration the zero of each joint. Refused where the arm "
-            "moved, the estimate was not valid, or joint states are missing.",
+            "moved, the estimate was not valid, or joint states are missing. Drift is followed anew from there.",
         ),
-        Service("~/reset", "Forgets the zero and the window, as after the start."),
+        Service("~/reset", "Forgets the zero, the drift and the window, as after the start."),
     )
 
     def __init__(self, **options: Any):
@@ -234,6 +249,7 @@ class EstimatorNode(ManagedNode):
         self._joints = self._estimator.bundle.joints  # a swap changes neither them nor what effort means
         self._assembler = JointAssembler(self._joints, self._estimator.bundle.effort.scale)
         self._zero = Zero(self._joints, self.parameter("zero_duration"))
+        self._drift = self._new_drift()
         self._factor = self.parameter("contact_factor")
         self._loading: Future[Estimator] | None = None
         self._next: Estimator | None = None  # fills its window, to take over
@@ -324,6 +340,10 @@ class EstimatorNode(ManagedNode):
             self._factor = value
         elif name == "zero_duration":
             self._zero.duration = value
+        elif name == "drift_time":
+            self._drift.time = value
+        elif name == "drift_limit":
+            self._drift.limit = value
         elif name == "bundle":
             self._begin_swap(Path(value).expanduser())
 
@@ -345,6 +365,7 @@ class EstimatorNode(ManagedNode):
         if sample is None:
             return
         estimate = self._zero.step(sample, self._estimate(sample))
+        estimate = self._drift.step(sample, estimate, self._factor)
         self._publish(message.header, sample.q, estimate)
         self._watch.sample(estimate.valid)
         if estimate.validity in NEXT_STEP:
@@ -359,25 +380,28 @@ class EstimatorNode(ManagedNode):
         topic = self._joint_states.topic_name
         publishers = [_full_name(info) for info in self.get_publishers_info_by_topic(topic)]
         figures = self._tally.values()
-        if figures["rate_hz"] and len(publishers) < 2:
-            self._incompatible = ""  # whoever it was, one that fits is heard instead
+        heard = self._watch.heard
+        if not publishers or (heard and len(publishers) < 2):
+            self._incompatible = ""  # whoever it was, it is gone, or one that fits is heard instead
         lasting = {
-            "qos": self._incompatible,
-            "wrench": self._body.problem,
-            "swap": self._swap_problem,
+            "qos": (Level.WARN if heard else Level.STALE, self._incompatible),
+            "wrench": (Level.WARN, self._body.problem),
+            "swap": (Level.WARN, self._swap_problem),
         }
-        findings = [
-            *self._watch.look(publishers, self._assembler.missing),
-            *(Finding(key, Level.WARN, text) for key, text in lasting.items() if text),
-        ]
+        findings = [Finding(key, level, text) for key, (level, text) in lasting.items() if text]
+        findings += self._watch.look(publishers, self._assembler.missing)
         bundle = self._estimator.bundle
         bias = {f"bias_{joint}": float(x) for joint, x in zip(self._joints, self._zero.bias, strict=True)}
+        drift = {f"drift_{joint}": float(x) for joint, x in zip(self._joints, self._drift.bias, strict=True)}
+        following = f"frozen: {self._drift.frozen}" if self._drift.frozen else "followed"
         return Report(
             findings,
             "all estimates are valid" if figures["valid_share"] else "the window fills",
             {
                 **figures,
                 **bias,
+                **drift,
+                "drift": following if self._drift.time else "off",
                 "publishers": len(publishers),
                 "foreign_joints": ", ".join(self._watch.foreign(self._joints)) or "none",
                 "device": str(self._device),
@@ -410,7 +434,7 @@ class EstimatorNode(ManagedNode):
                 if self._body.wrench:
                     self._publish_wrench(self._body.wrench, header, q, estimate.tau_ext)
         if estimate.valid:
-            self._say("contact", header, joints, np.abs(estimate.tau_ext) > self._factor * estimate.bound)
+            self._say("contact", header, joints, estimate.contact(self._factor))
         self._say("valid", header, ("valid",), [estimate.valid])
         if self._body.links and not 0 <= estimate.t - self._marked < MARKER_PERIOD:
             self._marked = estimate.t
@@ -443,6 +467,7 @@ class EstimatorNode(ManagedNode):
             if time.perf_counter() - self._tally.arrival > RECENT:
                 raise VastaresError(f"no joint states in the last {RECENT:g} s: is the robot's driver running?")
             bias = self._zero.set(self.parameter("zero_speed"))
+            self._drift.reset()  # what it took out is in the new zero
         except VastaresError as error:
             response.message = f"not zeroed: {error}"
             return response
@@ -463,6 +488,12 @@ class EstimatorNode(ManagedNode):
         self._estimator.reset()
         self._assembler.reset()
         self._zero.reset()
+        self._drift.reset()
+
+    def _new_drift(self) -> Drift:
+        return Drift(
+            self._joints, self._estimator.bundle.rate, self.parameter("drift_time"), self.parameter("drift_limit")
+        )
 
     def _require_robot(self, robot: str) -> None:
         wanted = self.parameter("robot")
@@ -496,6 +527,7 @@ class EstimatorNode(ManagedNode):
         self._estimator, self._next = estimator, None
         self._path = self._next_path
         self._zero.reset()  # it was what the other model left over
+        self._drift = self._new_drift()
         self._tally.rate = estimator.bundle.rate
         self._swap = f"{self._path} took over"
         gc.freeze()

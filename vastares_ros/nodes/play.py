@@ -121,6 +121,6 @@ def bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
     if total < WORTH_A_BAR:
         yield lambda seconds: None
         return
-    with Progress(console=stderr, refresh_per_second=4, transient=True) as progress:
+    with Progress(console=stderr, refresh_per_second=4, transient=True, disable=not stderr.is_terminal) as progress:
         task = progress.add_task(what, total=total)
         yield lambda seconds: progress.update(task, completed=seconds)

@@ -24,6 +24,9 @@ from .bundle import Bundle
 
 RANGE_MARGIN = 0.05  # of a joint's training range, on either side
 RATE_STEPS = 7  # steps at least that the rate is measured over
+ACCELERATION = 2.0  # rad/s²: below it errors of inertia are small; 8 % of the motion in bags of a UR3 is
+STANDING = 0.02  # rad/s: a slower joint stands, and its friction holds a part of the torque that is no drift
+SMOOTHING = 0.05  # seconds: time constant of the velocity that both are judged by
 
 
 class Validity(Enum):
@@ -66,6 +69,10 @@ class Estimate:
     def valid(self) -> bool:
         """Whether the estimate can be trusted in full."""
         return self.validity is Validity.VALID
+
+    def contact(self, factor: float = 1.0) -> NDArray[np.bool_]:
+        """Which joints are in contact: |tau_ext| is above `factor` times the bound, shape (J,)."""
+        return np.abs(self.tau_ext) > factor * self.bound
 
 
 class Estimator:
@@ -211,3 +218,73 @@ class Zero:
             )
         self.bias = np.mean([e.tau_ext for _, e in self._past], axis=0)
         return self.bias
+
+
+class Drift:
+    """Follows the slow drift of tau_ext, as of a motor that warms up, and takes it out.
+
+    A first-order average of each joint while it moves, within ± `limit` times its bound, frozen while any joint is in
+    contact or accelerates, the estimate is not valid, and over gaps. So a push that is reported as contact is not taken
+    for drift however long it lasts, nor is one on a joint that stands. One below the bound on a joint that moves is,
+    though no more than `limit` times the bound is ever taken out.
+
+    It comes after `Zero`, and follows what has changed since the zero was set: with a new zero, reset it.
+
+    Attributes:
+        bias: what is taken out, shape (J,) [N·m or A].
+        time: time constant of the average [s]; 0 takes nothing out.
+        limit: share of the bound that the bias stays within.
+        frozen: why no joint's bias followed the newest sample; empty where one did.
+    """
+
+    def __init__(self, joints: Sequence[str], rate: float, time: float = 60.0, limit: float = 0.5):
+        """Begin without bias, for samples at `rate` [Hz]."""
+        self._joints = tuple(joints)
+        self._rate = rate
+        self.time = time
+        self.limit = limit
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the bias and the past."""
+        self.bias = np.zeros(len(self._joints))
+        self.frozen = "no sample yet"
+        self._last = -math.inf
+        self._qd = self.bias  # smoothed
+
+    def step(self, sample: JointSample, estimate: Estimate, factor: float = 1.0) -> Estimate:
+        """The estimate of this sample, less the bias.
+
+        Args:
+            sample: what the estimate answers.
+            estimate: what is known without the drift.
+            factor: a joint is in contact where what is left exceeds its bound times this.
+        """
+        if not self.time:
+            self.reset()
+            return estimate
+        estimate = replace(estimate, tau_ext=estimate.tau_ext - self.bias)
+        if estimate.validity in (Validity.REPEATED, Validity.NO_MOTION):  # the estimator leaves them out, too
+            self.frozen = estimate.validity.value
+            return estimate
+        step, self._last = sample.t - self._last, sample.t
+        follows = 0 < step * self._rate <= MAX_GAP  # on the sample before, or else there is no step to count with
+        change = (-math.expm1(-step / SMOOTHING) if follows else 1.0) * (sample.qd - self._qd)
+        self._qd = self._qd + change
+        contact, accelerates = estimate.contact(factor), np.abs(change) > ACCELERATION * step
+        moves = np.abs(self._qd) > STANDING
+        self.frozen = ""
+        if not estimate.valid:
+            self.frozen = estimate.validity.value
+        elif not follows:
+            self.frozen = "no sample right before"
+        elif contact.any():
+            self.frozen = f"contact on {self._joints[contact.argmax()]}"
+        elif accelerates.any():
+            self.frozen = f"{self._joints[accelerates.argmax()]} accelerates"
+        elif not moves.any():
+            self.frozen = "the arm stands"
+        more = 0.0 if self.frozen else -math.expm1(-step / self.time) * moves * estimate.tau_ext
+        most = self.limit * estimate.bound
+        self.bias = np.clip(self.bias + more, -most, most)
+        return estimate
