@@ -124,3 +124,24 @@ def test_bad_input(folder, capfd, dataset, tmp_path):
     with pytest.raises(SystemExit):
         experiment(folder, "tables")
     assert "ablation" in capfd.readouterr().err
+
+
+def test_physics_leaves_each_recording_out_in_turn(tmp_path, arm_dataset, capfd):
+    pytest.importorskip("pinocchio")
+    write_dataset(tmp_path / "d", arm_dataset)
+    (tmp_path / "small.yaml").write_text("network: {window: 4, hidden: 4, hidden_layers: 0}\nepochs: 1\n")
+    where = ["--dataset", str(tmp_path / "d"), "-o", str(tmp_path / "out"), "--config", str(tmp_path / "small.yaml")]
+    assert main(["experiment", "physics", *where, "--seeds", "1", "--jobs", "2"]) == 0
+    figures = json.loads((tmp_path / "out" / "physics.json").read_text())
+    table = figures["table"]
+    assert set(table["hybrid with ResLSTM+SA+VA-TA"]["nmse"]) == {"one", "two", "three"} == set(figures["recordings"])
+    assert table["plain identification"]["nmse_mean"][0] < table["ridge"]["nmse_mean"][0]
+    assert {"GRU", "rich identification", "rich, friction followed in 20 s"} < set(table)
+    cells = [json.loads(p.read_text()) for p in (tmp_path / "out" / "cells").glob("*/result.json")]
+    mine = [c for c in cells if c["row"] == "plain identification"]
+    assert table["plain identification"]["nmse_mean"][0] == pytest.approx(
+        sum(c["nmse_mean"]["model"] for c in mine) / 3
+    )
+    assert (tmp_path / "out" / "physics.md").read_text() in capfd.readouterr().out
+    assert main(["experiment", "physics", *where, "--test", "one"]) == 2
+    assert "leave out --test" in capfd.readouterr().err

@@ -44,6 +44,24 @@ def test_a_bundle_that_the_other_verbs_take(prepared, tmp_path, capsys):
     assert load_bundle(out).training["config"]["form"] == "plain"
 
 
+def test_an_observer_and_the_signals_that_it_runs_on(prepared, tmp_path, capsys):
+    out = tmp_path / "b"
+    argv = ["identify", str(prepared), "--test", "three", "-o", str(out), "--force"]
+    assert main([*argv, "--observer", "--gain", "15", "--cutoff", "0"]) == 0
+    bundle = load_bundle(out)
+    assert bundle.method == "momentum_observer" and bundle.model.config.gain == 15 and bundle.filter.kind == "none"
+    assert main(["info", str(out)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "momentum_observer, window 2, gain 15 rad/s" in said and "filter none network" in said
+    assert main(["evaluate", str(out), str(prepared)]) == 0
+    assert main([*argv, "--cutoff", "20"]) == 0
+    assert load_bundle(out).method == "rigid_body" and load_bundle(out).filter.cutoff_hz == 20
+    capsys.readouterr()
+    assert "--gain is the observer's" in fails(capsys, prepared, "--gain", "3", "-o", tmp_path / "c")
+    assert "gain is 0.0: use" in fails(capsys, prepared, "--observer", "--gain", "0", "-o", tmp_path / "c")
+    assert "below 62.5 Hz" in fails(capsys, prepared, "--cutoff", "80", "-o", tmp_path / "c")
+
+
 def test_one_recording_is_enough_and_says_what_it_lacks(prepared, tmp_path, capsys):
     assert main(["identify", str(prepared), "--test", "two", "three", "-o", str(tmp_path / "b")]) == 0
     assert "Only one training recording" in capsys.readouterr().out

@@ -227,7 +227,7 @@ def test_bad_input_of_evaluate(tmp_path, capsys, trained, prepared, bags, make_e
 def test_info_of_everything(capsys, trained, prepared, bags):
     assert main(["info", str(trained)]) == main(["info", str(prepared)]) == main(["info", bags[0]]) == 0
     out = capsys.readouterr().out
-    for text in ("va_sta_reslstm", "bound [N·m]", "three", "/joint_states", "shoulder, elbow", "500"):
+    for text in ("va_sta_reslstm", "q [rad]", "bound [N·m]", "three", "/joint_states", "shoulder, elbow", "500"):
         assert text in out
 
 

@@ -78,6 +78,20 @@ def test_forward_and_inverse_dynamics_are_inverse(name):
     np.testing.assert_allclose(arm.inverse_dynamics(q, 0 * q, 0 * q), arm.gravity(q), atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["ur5", "iiwa14", "ur3"])
+def test_momentum_changes_by_what_the_equation_of_motion_says(name):
+    rng = np.random.default_rng(1)
+    arm = body(name, rotor_inertia=0.3)
+    q, qd = rng.normal(size=(2, len(arm.joints)))
+    still, h = 0 * q, 1e-5
+    p, drift, load = arm.momentum(q, qd)
+    np.testing.assert_allclose(p, arm.inverse_dynamics(q, still, qd) - arm.gravity(q), atol=1e-12)
+    np.testing.assert_allclose(load, arm.inverse_dynamics(q, qd, still), atol=1e-12)
+    # Without torque, dp/dt = (dM/dt) qd + M qdd with M qdd = -load.
+    turning = (arm.momentum(q + h * qd, qd)[0] - arm.momentum(q - h * qd, qd)[0]) / (2 * h)
+    np.testing.assert_allclose(drift, turning - load, atol=1e-7)
+
+
 def test_rotors_add_inertia_to_their_joint():
     q, qdd = np.full(6, 0.3), np.arange(6.0)
     rotors = np.array([0.5, 0.4, 0.3, 0.2, 0.1, 0.0])

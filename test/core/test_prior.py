@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from vastares_ros.core.physics import RigidBody
-from vastares_ros.core.prior import FORMS, TERMS, FrictionTerms, RigidBodyParameters, RigidBodyPrior
+from vastares_ros.core.prior import FORMS, TERMS, FrictionLevel, FrictionTerms, RigidBodyParameters, RigidBodyPrior
 from vastares_ros.io.robots import load_robot
 
 pytest.importorskip("pinocchio")
@@ -22,7 +24,7 @@ def parameters(body, form="rich"):
     links[:, 0] = rng.uniform(0.5, 3, joints)
     rotor, gain = rng.uniform(0, 0.2, joints), rng.uniform(0.5, 2, joints)
     friction = rng.normal(0, 1, (sum(TERMS[t] for t in FORMS[form]), joints))
-    return RigidBodyParameters(links, rotor, friction, gain, FORMS[form], 0.05)
+    return RigidBodyParameters(links, rotor, friction, gain, FORMS[form], 0.05, np.ones(joints))
 
 
 def motions(joints, samples=200):
@@ -78,3 +80,53 @@ def test_each_term_is_what_its_name_says():
     out = FrictionTerms(FORMS["rich"], 0.1, RATE).run(qd, load)
     expected = [qd, s, np.ones_like(s), s * np.exp(-((qd / 0.1) ** 2)), s * np.abs(load), np.cbrt(qd), s, s]
     np.testing.assert_allclose(out, expected, rtol=1e-12)
+
+
+def level_run(error_of, seconds=100.0, time=10.0, speed=1.0):
+    """Correction of one joint that swings, step by step, and its friction terms."""
+    level = FrictionLevel(np.array([1.0]), time, RATE)
+    qd = speed * np.sin(np.arange(int(seconds * RATE)) / RATE)[:, None]
+    terms = FrictionTerms(FORMS["plain"], 0.05, RATE).run(qd, qd)
+    return np.array([level.step(terms[:, i], error_of(terms[:, i, 0])) for i in range(len(qd))])[:, 0], terms[:, :, 0]
+
+
+def test_a_level_of_friction_is_followed_within_its_time():
+    change = np.array([0.3, 0.8, -0.4])  # viscous, Coulomb, offset
+    found, terms = level_run(lambda row: row @ change)
+    left = np.abs(change @ terms - found)
+    begun, ended = left[:250], left[-1000:]
+    assert begun.max() > 0.5 and ended.max() < 0.1
+    slow, _ = level_run(lambda row: row @ change, time=100.0)
+    assert np.abs(change @ terms - slow)[-1000:].max() > 0.2
+
+
+def test_what_lasts_at_rest_becomes_offset_but_for_1_over_e():
+    found, _ = level_run(lambda row: np.array([2.0]), seconds=10.0, time=10.0, speed=0.0)
+    assert found[-1] == pytest.approx(2 * (1 - np.exp(-1)), abs=0.02)
+
+
+def test_no_correction_exceeds_three_deviations_nor_learns_from_contact():
+    found, _ = level_run(lambda row: np.array([5.0]))
+    assert found.max() == 3
+    touched, _ = level_run(lambda row: np.array([11.0]))
+    assert not touched.any()
+    nothing, _ = level_run(lambda row: np.array([np.nan]))
+    assert not nothing.any()
+
+
+def test_a_contact_at_one_joint_freezes_all():
+    level = FrictionLevel(np.ones(2), 10.0, RATE)
+    for _ in range(500):
+        correction = level.step(np.ones((3, 2)), np.array([1.0, 20.0]))
+    assert not correction.any()
+
+
+def test_a_prior_that_follows_gives_the_same_at_once_and_one_by_one_and_forgets_on_reset(body):
+    prior = RigidBodyPrior(body, replace(parameters(body), following=2.0), RATE)
+    x = motions(len(body.joints))
+    tau = RigidBodyPrior(body, parameters(body), RATE).run(x) + 2
+    whole = prior.run(x, tau)
+    assert np.abs(whole - tau)[-1].max() < 2 and np.abs(whole - tau + 2).max() > 0.1
+    prior.reset()
+    parts = [prior.run(x[:50], tau[:50]), *(prior.run(r[None], t[None]) for r, t in zip(x[50:], tau[50:], strict=True))]
+    np.testing.assert_array_equal(whole, np.concatenate(parts))

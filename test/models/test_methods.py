@@ -63,7 +63,8 @@ def config_of(name, epochs=1, **network):
 
 
 def own_fields(name):
-    return [f.name for f in fields(METHODS[name].config) if f.name not in METHODS[name].fixed]
+    fixed = {*METHODS[name].fixed, "prior_torque"}  # the latter acts with a prior: test_hybrid
+    return [f.name for f in fields(METHODS[name].config) if f.name not in fixed]
 
 
 def test_every_method_of_the_paper_has_its_row():
@@ -269,10 +270,11 @@ def test_a_wrong_field_is_named(config, values):
 
 def test_fields_of_another_method_are_refused_with_the_methods_own():
     with pytest.raises(
-        ConfigError, match=r"unknown field network\.spatial: model gru has window, hidden, acceleration"
+        ConfigError, match=r"unknown field network\.spatial: model gru has window, hidden, acceleration, prior_torque"
     ):
         network_config("gru", {"spatial": True})
-    with pytest.raises(ConfigError, match=r"unknown field network\.window: model mlp has hidden, layers, acceleration"):
+    own = "hidden, layers, acceleration, prior_torque"
+    with pytest.raises(ConfigError, match=rf"unknown field network\.window: model mlp has {own}"):
         network_config("mlp", {"window": 4})
     with pytest.raises(ConfigError, match=r"network\.kind is 'rnn', but model gru has 'gru'"):
         network_config("gru", {"kind": "rnn"})
@@ -303,3 +305,11 @@ def test_a_stack_of_seeds_is_the_networks_of_the_seeds(name):
         expected.square().sum().backward()
         for whole, *of in zip(stack.parameters(), *(single.parameters() for single in singles), strict=True):
             torch.testing.assert_close(whole.grad, torch.cat([p.grad for p in of]), rtol=1e-3, atol=1e-5)
+
+
+def test_gpr_is_fitted_where_its_points_say_the_same():
+    torch.manual_seed(0)
+    network = Gpr(1, GprConfig(inducing=40, subset=40))
+    x = torch.randn(40, 2).repeat_interleave(5, dim=0) * 1e-5
+    network.fit(x, x[:, :1] * 1e5)
+    assert torch.isfinite(network(x[:, None])).all()

@@ -22,6 +22,7 @@ OTHER = {
     "temporal": "hn",
     "temporal_activation": "relu",
     "acceleration": True,
+    "prior_torque": True,
     "temporal_axis": "time",
     "velocity": "own",
     "sigmoid": "lstm",
@@ -88,7 +89,7 @@ def one_joint(network: VaStaResLSTM, j: int, x: torch.Tensor) -> torch.Tensor:
 def network_and_input(config: NetworkConfig) -> tuple[VaStaResLSTM, torch.Tensor]:
     torch.manual_seed(0)
     network = VaStaResLSTM(J, config)
-    x = torch.randn(B, config.window, (3 if config.acceleration else 2) * J)
+    x = torch.randn(B, config.window, config.features(J))
     network(x)  # moves the statistics of batch norm away from 0 and 1
     return network.eval(), x
 

@@ -9,16 +9,26 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("pinocchio")
 
 from vastares_ros.cli.main import main
+from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.bags import Table, write_joint_states
 from vastares_ros.io.bundles import save_bundle
 from vastares_ros.io.robots import load_robot
+from vastares_ros.models.rigid_body import ObserverConfig
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
+from vastares_ros.training.prior import Arm
+
+CONFIGS = {
+    "plain": IdentifyConfig("plain"),
+    "rich": IdentifyConfig("rich"),
+    "observer": IdentifyConfig(network=ObserverConfig()),
+    "observer without a filter": IdentifyConfig(live=FilterConfig("none"), network=ObserverConfig(gain=20.0)),
+}
 
 
-@pytest.mark.parametrize("form", ["plain", "rich"])
-def test_identified_dynamics_run_in_the_node_with_the_bits_of_offline(form, arm_dataset, lively, tmp_path):
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_identified_dynamics_run_in_the_node_with_the_bits_of_offline(config, arm_dataset, lively, tmp_path):
     robot = load_robot("ur5")
-    bundle, _ = identify_bundle(arm_dataset, robot.urdf, robot, IdentifyConfig(form))
+    bundle, _ = identify_bundle(arm_dataset, Arm(robot.urdf, robot), config)
     save_bundle(tmp_path / "bundle", bundle)
     e = lively("bag", 9, 400)
     at = np.round(e.t * 1e9).astype(np.int64)

@@ -6,11 +6,14 @@ import yaml
 
 from vastares_ros.core.errors import BundleError, RobotError, VastaresError
 from vastares_ros.core.robot import Effort
+from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.bundles import load_bundle, save_bundle
 from vastares_ros.io.robots import load_robot
-from vastares_ros.runtime.estimator import Estimator
+from vastares_ros.models.rigid_body import ObserverConfig
+from vastares_ros.runtime.estimator import Estimator, Validity
 from vastares_ros.training.evaluate import predict
-from vastares_ros.training.identify import IdentifyConfig, identify_bundle, urdf_joints
+from vastares_ros.training.identify import IdentifyConfig, identify_bundle
+from vastares_ros.training.prior import Arm, urdf_joints
 
 pytest.importorskip("pinocchio")
 
@@ -22,7 +25,7 @@ def robot():
 
 @pytest.fixture(scope="module")
 def bundle(arm_dataset, robot):
-    return identify_bundle(arm_dataset, robot.urdf, robot, IdentifyConfig(), test=["three"])[0]
+    return identify_bundle(arm_dataset, Arm(robot.urdf, robot), IdentifyConfig(), test=["three"])[0]
 
 
 @pytest.fixture
@@ -62,15 +65,55 @@ def test_offline_and_live_agree_to_the_last_bit_also_after_a_gap(bundle, arm_dat
     np.testing.assert_array_equal(live[1:], offline.tau["model"])
 
 
+def test_an_observer_comes_back_and_follows_a_push_with_its_gain(arm_dataset, robot, tmp_path):
+    config = IdentifyConfig(live=FilterConfig("none"), network=ObserverConfig(gain=20.0))
+    bundle, found = identify_bundle(arm_dataset, Arm(robot.urdf, robot), config, test=["three"])
+    nmse = bundle.metrics["nmse_mean"]
+    assert bundle.method == "momentum_observer" and nmse["model"] < 0.002 < nmse["ridge"]
+    by_itself = IdentifyConfig()  # identified from the same signals, whatever it runs on
+    measured = np.concatenate([e.tau for e in arm_dataset.episodes[:2]])
+    np.testing.assert_allclose(bundle.model.torque.scale, measured.std(axis=0), rtol=1e-6)
+    parameters = identify_bundle(arm_dataset, Arm(robot.urdf, robot), by_itself, test=["three"])[1].parameters
+    np.testing.assert_array_equal(found.parameters.links, parameters.links)
+    save_bundle(tmp_path / "b", bundle)
+    read = load_bundle(tmp_path / "b")
+    assert read.model.config == config.network and read.filter == config.live
+    episode = arm_dataset.episodes[2]
+    push = np.linspace(-5, 5, 6) * (np.arange(len(episode)) >= 500)[:, None]
+    free, pushed, again = Estimator(bundle), Estimator(bundle), Estimator(read)
+    rise = []
+    for sample, tau_ext in zip(episode, push, strict=True):
+        touched = replace(sample, tau=sample.tau - tau_ext)
+        estimates = [one.step(s) for one, s in ((free, sample), (pushed, touched), (again, touched))]
+        np.testing.assert_array_equal(estimates[1].tau_ext, estimates[2].tau_ext)
+        rise.append(estimates[1].tau_ext - estimates[0].tau_ext)
+    t = (np.arange(200) + 0.5) / arm_dataset.rate  # the push begins between two samples
+    np.testing.assert_allclose(rise[500:700], np.linspace(-5, 5, 6) * -np.expm1(-20 * t)[:, None], atol=0.02)
+    missing = pushed.step(replace(touched, t=touched.t + 0.008, tau=np.full(6, np.nan)))
+    assert missing.validity is Validity.NO_EFFORT and np.isnan([missing.tau_free, missing.tau_ext]).all()
+    assert np.abs(pushed.step(replace(touched, t=touched.t + 0.016)).tau_ext).max() < 1e-4
+
+
+def test_an_observer_with_another_gain_is_refused(arm_dataset, robot, tmp_path, monkeypatch):
+    config = IdentifyConfig("plain", network=ObserverConfig(gain=20.0))
+    save_bundle(tmp_path / "b", identify_bundle(arm_dataset, Arm(robot.urdf, robot), config)[0])
+    index = yaml.safe_load((tmp_path / "b" / "bundle.yaml").read_text())
+    index["model"]["network"]["gain"] = 25.0
+    (tmp_path / "b" / "bundle.yaml").write_text(yaml.safe_dump(index))
+    monkeypatch.setattr("vastares_ros.io.bundles._digest", lambda index: index["sha256"]["bundle.yaml"])
+    with pytest.raises(BundleError, match="no longer gives the output"):
+        load_bundle(tmp_path / "b")
+
+
 def test_effort_without_gravity_is_predicted_without_gravity(arm_dataset, robot):
     still = np.zeros(6)
-    body = identify_bundle(arm_dataset, robot.urdf, robot, IdentifyConfig("plain"))[0].model.prior.body()
+    body = identify_bundle(arm_dataset, Arm(robot.urdf, robot), IdentifyConfig("plain"))[0].model.prior.body()
     weights = [np.array([body.inverse_dynamics(q, still, still) for q in e.q]) for e in arm_dataset.episodes]
     assert np.ptp(np.concatenate(weights), axis=0).max() > 10
     episodes = tuple(replace(e, tau=e.tau - w) for e, w in zip(arm_dataset.episodes, weights, strict=True))
     effort = Effort("N·m", (1.0,) * 6, gravity_compensated=True)
     dataset = replace(arm_dataset, effort=effort, episodes=episodes)
-    bundle, _ = identify_bundle(dataset, robot.urdf, robot, IdentifyConfig("plain"), test=["three"])
+    bundle, _ = identify_bundle(dataset, Arm(robot.urdf, robot), IdentifyConfig("plain"), test=["three"])
     assert bundle.metrics["nmse_mean"]["model"] < 0.01 and not bundle.model.prior.gravity
 
 

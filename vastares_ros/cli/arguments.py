@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
-from vastares_ros.training.evaluate import PREDICTORS
-
+T = TypeVar("T")
 console = Console(highlight=False, soft_wrap=True)
 messages = Console(highlight=False, soft_wrap=True, stderr=True)
 
@@ -27,6 +27,11 @@ def add_topic(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--topic", help=f"joint-state topic in the bags (default: {default})")
 
 
+def tracked(items: Sequence[T], what: str) -> Iterable[T]:
+    """The items, with a progress bar where somebody sees it."""
+    return track(items, what, console=messages, transient=True, disable=not messages.is_terminal)
+
+
 def write_json(path: Path, figures: Mapping[str, Any]) -> None:
     """Write figures for programs."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,14 +42,17 @@ def scores_table(figures: Mapping[str, Any], unit: str, title: str) -> Table:
     """Figures of `training.evaluate.score` as a table, best in bold."""
     table = Table(title=f"{title} (RMSE in {unit})", title_justify="left")
     table.add_column("joint", no_wrap=True)
-    for measure in ("nmse", "RMSE"):
-        for name in PREDICTORS:
+    nmse = rmse = list(figures["nmse"])
+    if "prior" in nmse:
+        rmse = ["model", "prior"]  # more does not fit into 80 columns
+    for measure, names in (("nmse", nmse), ("RMSE", rmse)):
+        for name in names:
             table.add_column(f"{measure}\n{name}", justify="right")
     for joint in figures["nmse"]["model"]:
-        table.add_row(joint, *_row([figures["nmse"][n][joint] for n in PREDICTORS], ".4f"),
-                      *_row([figures["rmse"][n][joint] for n in PREDICTORS], ".3f"))  # fmt: skip
+        table.add_row(joint, *_row([figures["nmse"][n][joint] for n in nmse], ".4f"),
+                      *_row([figures["rmse"][n][joint] for n in rmse], ".3f"))  # fmt: skip
     table.add_section()
-    table.add_row("mean", *_row([figures["nmse_mean"][n] for n in PREDICTORS], ".4f"))
+    table.add_row("mean", *_row([figures["nmse_mean"][n] for n in nmse], ".4f"))
     return table
 
 

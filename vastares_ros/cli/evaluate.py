@@ -8,21 +8,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from dataclasses import replace
 from pathlib import Path
 
-from rich.progress import track
-
-from vastares_ros.cli.arguments import add_force, add_topic, console, messages, scores_table, write_json
+from vastares_ros.cli.arguments import add_force, add_topic, console, scores_table, tracked, write_json
+from vastares_ros.cli.sources import read_source
 from vastares_ros.core.errors import DatasetError
-from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode
-from vastares_ros.core.sampling import same_rate
-from vastares_ros.io.bags import read_recording
 from vastares_ros.io.bundles import load_bundle
-from vastares_ros.io.datasets import is_dataset, load_dataset
 from vastares_ros.io.folders import check_file
-from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.training.evaluate import predict, score
 from vastares_ros.training.train import device_for
 
@@ -50,9 +43,9 @@ def run(args: argparse.Namespace) -> int:
     bundle.model.to(device_for(args.device))
     episodes: list[Episode] = []
     for source in args.sources:
-        episodes += _episodes(source, bundle, args.topic)
+        episodes += read_source(source, bundle, args.topic)
     predictions = []
-    for episode in track(episodes, "evaluating", console=messages, transient=True):
+    for episode in tracked(episodes, "evaluating"):
         if len(episode) >= bundle.model.config.window or len(episodes) == 1:
             predictions += predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, [episode])
     if not predictions:
@@ -60,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     bundle.model.cpu()
     variance = bundle.model.torque.scale.double().numpy() ** 2
     recordings = list(dict.fromkeys(e.recording for e in episodes))
-    seen = [name for name in recordings if name in bundle.training["split"]["training"]]
+    split = bundle.training["split"]
+    seen = [name for name in recordings if name in [*split["training"], *split.get("adaptation", [])]]
     figures = score(predictions, bundle.joints, variance)
     figures |= {"unit": bundle.effort.unit, "recordings": recordings, "trained_on": seen}
     console.print(scores_table(figures, bundle.effort.unit, f"{args.bundle} on {', '.join(recordings)}"))
@@ -75,36 +69,3 @@ def run(args: argparse.Namespace) -> int:
         evaluation_report(page, bundle, figures, predictions, ", ".join(recordings))
         console.print(f"report: {page}")
     return 0
-
-
-def _episodes(source: Path, bundle: Bundle, topic: str | None) -> tuple[Episode, ...]:
-    if is_dataset(source):
-        dataset = load_dataset(source)
-        if dataset.effort != bundle.effort:
-            raise DatasetError(
-                f"{source} has torque in {dataset.effort.unit} with effort scale {_scales(dataset.effort)}, the bundle "
-                f"in {bundle.effort.unit} with {_scales(bundle.effort)}: prepare it with the same robot, unit and scale"
-            )
-        if absent := [joint for joint in bundle.joints if joint not in dataset.joints]:
-            raise DatasetError(f"{source} has no joint {absent[0]!r}: it has {', '.join(dataset.joints)}")
-        order = [dataset.joints.index(joint) for joint in bundle.joints]
-        rate = dataset.rate
-        episodes = tuple(
-            replace(e, joints=bundle.joints, q=e.q[:, order], qd=e.qd[:, order], tau=e.tau[:, order])
-            for e in dataset.episodes
-        )
-    else:
-        recording = read_recording(source, bundle.joints, bundle.effort.scale, topic or bundle.topic)
-        for line in recording.lines():
-            console.print(line)
-        rate, episodes = recording.rate, recording.episodes
-    if not same_rate(rate, bundle.rate):
-        raise DatasetError(
-            f"{source} has {rate:.1f} Hz, the bundle was trained at {bundle.rate:.1f} Hz: "
-            f"make a dataset of it with `vastares prepare --rate {bundle.rate:g}` and evaluate on that"
-        )
-    return episodes
-
-
-def _scales(effort: Effort) -> str:
-    return ", ".join(f"{s:g}" for s in dict.fromkeys(effort.scale))

@@ -5,6 +5,9 @@ activations (figure 8), attention (figures 9 to 11). Every row of a table is tra
 are kept, so that a run that was stopped goes on where it was, and a finished one is only read. Before those, tune tries
 as many settings of every network, and writes to FOLDER/tuned.yaml what does best on the recordings of --validation;
 give that file to the others by --tuned.
+
+Not of the paper is physics: networks alone, identified physics, and networks that correct it, where each recording is
+left out in turn.
 """
 
 from __future__ import annotations
@@ -25,21 +28,25 @@ from vastares_ros.core.errors import ConfigError, VastaresError
 from vastares_ros.core.samples import Episode
 from vastares_ros.io import pictures
 from vastares_ros.io.bundles import load_bundle
-from vastares_ros.io.datasets import load_dataset
+from vastares_ros.io.datasets import Dataset, load_dataset
 from vastares_ros.models.methods import METHODS, network_config
 from vastares_ros.training.experiment import (
     EXPERIMENTS,
+    Cell,
     attention_weights,
     changed,
     chosen,
     default_test,
     make_cells,
     markdown,
+    over_recordings,
+    physics,
     run_cells,
     summarise,
 )
 from vastares_ros.training.fit import PAPER_SPLITS, leakage_warning, paper_split, split
 from vastares_ros.training.paper import PRINTED
+from vastares_ros.training.prior import arm_of
 from vastares_ros.training.train import TrainConfig, device_for
 
 Rows = dict[str, TrainConfig]
@@ -47,15 +54,17 @@ Rows = dict[str, TrainConfig]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("name", choices=(*EXPERIMENTS, "trajectories"), metavar="NAME", help="which, see above")
+    parser.add_argument(
+        "name", choices=(*EXPERIMENTS, "physics", "trajectories"), metavar="NAME", help="which, see above"
+    )
     parser.add_argument("--dataset", type=Path, required=True, metavar="D", help="folder of `vastares prepare`")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="tables, pictures, cache")
     held_out = parser.add_mutually_exclusive_group()
     held_out.add_argument(
-        "--test", nargs="+", metavar="EPISODE", help="recordings to judge on (default: the last fifth)"
+        "--test", nargs="+", metavar="RECORDING", help="recordings to judge on (default: the last fifth)"
     )
     held_out.add_argument("--split", choices=PAPER_SPLITS, default="", help="split of [1] by samples in order instead")
-    parser.add_argument("--validation", nargs="+", default=[], metavar="EPISODE", help="recordings to stop early on")
+    parser.add_argument("--validation", nargs="+", default=[], metavar="RECORDING", help="recordings to stop early on")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N-1 of every row (3)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
     parser.add_argument("--ray", metavar="ADDRESS", help="Ray cluster to run on, or `local`: one of --jobs workers")
@@ -80,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
     config = read_config(args.config, {} if args.epochs is None else {"epochs": args.epochs})
     if args.split and args.validation:
         raise ConfigError("--split uses every sample for training or testing: leave out --validation")
+    if args.name == "physics":
+        return _physics(args, dataset, config)
     test = () if args.split else tuple(args.test or default_test(dataset.episodes))
     if args.split:
         training, tested = paper_split(dataset, args.split)
@@ -97,20 +108,8 @@ def run(args: argparse.Namespace) -> int:
     if leakage := {e.recording for e in training} & {e.recording for e in tested}:
         console.print(leakage_warning(sorted(leakage)))
 
-    results: list[dict[str, Any]] = []
-    failed = 0
-    with Progress(console=messages, transient=True) as bar:
-        task = bar.add_task("cells", total=len(cells))
-        for cell, result in run_cells(cells, args.output / "cells", args.jobs, args.ray):
-            bar.advance(task)
-            if isinstance(result, Exception):
-                failed += 1
-                why = str(result) if isinstance(result, VastaresError) else repr(result)
-                messages.print(f"failed: {cell.row}, seed {cell.config.seed}: {' '.join(why.split())}")
-            else:
-                results.append(result | {"row": cell.row})
-    if not results:
-        raise VastaresError("no cell came to an end: see the reasons above")
+    results = _run(args, cells)
+    failed = len(cells) - len(results)
     table = summarise(results, list(rows))
     figures = {
         "experiment": args.name,
@@ -128,6 +127,57 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"picture: {file}")
     if args.name == "tune":
         _write_tuned(args.output / "tuned.yaml", rows, chosen(results, rows), args.validation)
+    return 2 if failed else 0
+
+
+def _run(args: argparse.Namespace, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """The results of all cells that come to an end; the others are reported."""
+    results = []
+    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
+        task = bar.add_task("cells", total=len(cells))
+        for cell, result in run_cells(cells, args.output / "cells", args.jobs, args.ray):
+            bar.advance(task)
+            if isinstance(result, Exception):
+                why = str(result) if isinstance(result, VastaresError) else repr(result)
+                messages.print(f"failed: {cell.row}, seed {cell.seed}: {' '.join(why.split())}")
+            else:
+                results.append(result | {"row": cell.row})
+    if not results:
+        raise VastaresError("no cell came to an end: see the reasons above")
+    return results
+
+
+def _physics(args: argparse.Namespace, dataset: Dataset, config: TrainConfig) -> int:
+    """Each recording left out in turn; a table over recordings."""
+    if args.test or args.validation or args.split or args.tuned:
+        raise ConfigError("physics leaves out each recording in turn: leave out --test, --validation, --split, --tuned")
+    recordings = list(dict.fromkeys(e.recording for e in dataset.episodes))
+    if len(recordings) < 3:
+        raise ConfigError(
+            f"{len(recordings)} recordings are too few: one is left out, and guards need two others; record more"
+        )
+    arm_of(dataset)  # what is absent is told now
+    rows, device = physics(config), str(device_for(args.device))
+    cells = [
+        cell
+        for recording in recordings
+        for cell in make_cells(rows, args.seeds, dataset, args.dataset, [recording], (), device)
+    ]
+    names = ", ".join(recordings)
+    console.print(f"physics: {len(rows)} rows, {args.seeds} seeds; each left out in turn: {names}")
+    results = _run(args, cells)
+    whole = [r for r in over_recordings(results) if len(r["nmse"]["model"]) == len(recordings)]
+    table = summarise(whole, list(rows))
+    failed = len(cells) - len(results)
+    figures: dict[str, Any] = {"experiment": "physics", "dataset": dataset.sha256, "robot": dataset.robot}
+    figures |= {"recordings": recordings, "seeds": args.seeds, "failed": failed, "table": table}
+    write_json(args.output / "physics.json", figures)
+    text = markdown(table)
+    (args.output / "physics.md").write_text(text, encoding="utf-8")
+    console.print(text, markup=False)
+    file = args.output / "physics.png"
+    pictures.bars(file, {row: t["nmse_mean"] for row, t in table.items() if t["seeds"]}, "nmse, averaged over all", "")
+    console.print(f"picture: {file}")
     return 2 if failed else 0
 
 

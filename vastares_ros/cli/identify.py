@@ -4,6 +4,9 @@ Only the kinematics of the URDF must be right: masses and inertias are found, as
 form has viscous and Coulomb friction, offsets and rotor inertia; the rich one adds friction that is larger when slow,
 that grows with load and with the cube root of speed, and that stays as it was at rest. Recordings named by --test and
 --validation are kept out of everything; of the others each is left out in turn to choose how much to trust the URDF.
+
+With --observer, the bundle runs the generalised momentum observer with what was identified: its external torque follows
+the true one as a first-order lag with the gain, which is a low-pass by itself.
 """
 
 from __future__ import annotations
@@ -15,15 +18,16 @@ import numpy as np
 from rich.table import Table
 
 from vastares_ros.cli.arguments import add_force, console, messages, scores_table
-from vastares_ros.core.errors import RobotError
+from vastares_ros.core.errors import ConfigError
 from vastares_ros.core.identification import Identification
 from vastares_ros.core.prior import FORMS
-from vastares_ros.core.robot import Robot
+from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.bundles import INDEX, save_bundle
 from vastares_ros.io.datasets import Dataset, load_dataset
 from vastares_ros.io.folders import check_output
-from vastares_ros.io.robots import load_robot, robot_names
+from vastares_ros.models.rigid_body import ObserverConfig, RigidBodyConfig
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
+from vastares_ros.training.prior import arm_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,19 +38,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--urdf", type=Path, metavar="FILE", help="URDF of the arm (default: that of the dataset's robot)"
     )
     parser.add_argument("--form", choices=FORMS, default="rich", help="what friction is made of (default: rich)")
-    parser.add_argument("--test", nargs="+", default=[], metavar="EPISODE", help="recordings to judge the model on")
-    parser.add_argument("--validation", nargs="+", default=[], metavar="EPISODE", help="recordings for the bound")
+    parser.add_argument("--observer", action="store_true", help="make a momentum observer of what is identified")
+    parser.add_argument(
+        "--gain",
+        type=float,
+        metavar="RAD_PER_S",
+        help=f"of the observer; it has reached 63 %% of a step after 1 / gain (default: {ObserverConfig.gain:g})",
+    )
+    parser.add_argument(
+        "--cutoff",
+        type=float,
+        metavar="HZ",
+        help=f"low-pass of all signals where the bundle runs, 0 for none (default: {FilterConfig.cutoff_hz:g}; of an "
+        "observer, which is a low-pass itself, none). Identification itself is from signals below 10 Hz",
+    )
+    parser.add_argument(
+        "--following",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="follow the level of friction, which temperature changes, within this time where the bundle runs, 0: keep "
+        "it as identified (default: 0; `vastares train --prior` takes 20)",
+    )
+    parser.add_argument("--test", nargs="+", default=[], metavar="RECORDING", help="recordings to judge the model on")
+    parser.add_argument("--validation", nargs="+", default=[], metavar="RECORDING", help="recordings for the bound")
     add_force(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
     check_output(args.output, INDEX, args.force)
+    config = _config(args)
     dataset = load_dataset(args.dataset)
-    robot = load_robot(dataset.robot) if dataset.robot in robot_names() else None
-    urdf = _urdf(args.urdf, dataset, robot)
+    arm = arm_of(dataset, args.urdf)
     with messages.status("identifying"):
-        bundle, found = identify_bundle(dataset, urdf, robot, IdentifyConfig(args.form), args.test, args.validation)
+        bundle, found = identify_bundle(dataset, arm, config, args.test, args.validation)
     save_bundle(args.output, bundle, args.force)
     split = bundle.training["split"]
     seen = ", which it was identified from" * (bundle.metrics["of"] == "training")
@@ -66,16 +92,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _urdf(path: Path | None, dataset: Dataset, robot: Robot | None) -> str:
-    if path:
-        try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise RobotError(f"{path} cannot be read: {why}: give a URDF, as xacro makes it") from error
-    if robot and robot.urdf:
-        return robot.urdf
-    raise RobotError(f"the package has no URDF of robot {dataset.robot!r}: give one by --urdf")
+def _config(args: argparse.Namespace) -> IdentifyConfig:
+    if args.gain is not None and not args.observer:
+        raise ConfigError("--gain is the observer's: give --observer as well")
+    gain = ObserverConfig.gain if args.gain is None else args.gain
+    network = ObserverConfig(gain=gain) if args.observer else RigidBodyConfig()
+    cutoff = args.cutoff
+    if cutoff is None:
+        cutoff = 0.0 if args.observer else FilterConfig.cutoff_hz
+    live = FilterConfig(cutoff_hz=cutoff) if cutoff else FilterConfig("none")
+    return IdentifyConfig(args.form, live=live, network=network, following=args.following)
 
 
 def base_table(found: Identification) -> Table:

@@ -12,6 +12,7 @@ from vastares_ros.core.errors import BagError
 from vastares_ros.io.bags import joint_state_topics, read_joint_states
 from vastares_ros.io.bundles import is_bundle, load_bundle
 from vastares_ros.io.datasets import is_dataset, load_dataset
+from vastares_ros.models.rigid_body import ObserverConfig
 from vastares_ros.runtime.bundle import Bundle
 
 
@@ -32,22 +33,26 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _bundle(path: Path, bundle: Bundle) -> None:
-    network, split = bundle.model.config, bundle.training["split"]
+    network, low_pass, split = bundle.model.config, bundle.filter, bundle.training["split"]
+    gain = f", gain {network.gain:g} rad/s" if isinstance(network, ObserverConfig) else ""
+    order = f", order {low_pass.order}, {low_pass.cutoff_hz:g} Hz" if low_pass.kind != "none" else ""
     facts = {
         "bundle": path,
         "robot": f"{bundle.robot}, {len(bundle.joints)} joints",
         "topic": f"{bundle.topic} at {bundle.rate:g} Hz",
         "effort": f"{bundle.effort.unit}, scale {', '.join(f'{s:g}' for s in bundle.effort.scale)}"
         + (", gravity compensated" if bundle.effort.gravity_compensated else ""),
-        "filter": f"{bundle.filter.kind}, order {bundle.filter.order}, {bundle.filter.cutoff_hz:g} Hz",
-        "network": f"{bundle.method}, window {network.window}",
+        "filter": f"{low_pass.kind}{order}",
+        "network": f"{bundle.method}, window {network.window}{gain}",
         "seed": bundle.training["config"].get("seed", "none"),
         **{part: ", ".join(names) or "none" for part, names in split.items()},
         "dataset": f"SHA-256 {bundle.dataset_sha256[:16]}…",
     }
+    if bundle.parent:
+        facts["adapted from"] = f"{bundle.parent.name}, SHA-256 {bundle.parent.sha256[:16]}…"
     _facts(facts)
     ranges = Table(title="training range, and |tau_ext| in 99 % of free motion", title_justify="left")
-    for column in ("joint", "q [rad]", "qd [rad/s]", f"bound [{bundle.effort.unit}]"):
+    for column in ("joint", r"q \[rad]", r"qd \[rad/s]", f"bound [{bundle.effort.unit}]"):
         ranges.add_column(column, justify="left" if column == "joint" else "right")
     for j, joint in enumerate(bundle.joints):
         q, qd = bundle.q_range[:, j], bundle.qd_range[:, j]

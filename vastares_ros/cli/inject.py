@@ -63,8 +63,8 @@ def run(args: argparse.Namespace) -> int:
     if not (args.robot or args.urdf):
         raise ConfigError("no URDF: name the robot with --robot, or give its URDF with --urdf")
     robot = load_robot(args.robot) if args.robot else None
-    profile = _profile(args.wrench)
-    urdf = _text(args.urdf) if args.urdf else ""
+    profile = read_profile(args.wrench)
+    urdf = read_urdf(args.urdf) if args.urdf else ""
     states = read_joint_states(args.bag, args.topic or DEFAULT_TOPIC)
     others = sorted(all_topics(args.bag).keys() - {states.topic})
     if pushed := [topic for topic in others if topic in (TRUTH_TOPIC, TRUE_WRENCH_TOPIC)]:
@@ -97,7 +97,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _profile(path: Path) -> Profile:
+def read_profile(path: Path) -> Profile:
+    """The pushes of a YAML file.
+
+    Raises:
+        ConfigError: it cannot be read, or a field is wrong.
+    """
     values = read_yaml(path, "copy config/wrench_push.yaml and change what you need")
     try:
         return profile_from(values)
@@ -105,7 +110,12 @@ def _profile(path: Path) -> Profile:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def _text(urdf: Path) -> str:
+def read_urdf(urdf: Path) -> str:
+    """The text of a URDF.
+
+    Raises:
+        RobotError: it is no text.
+    """
     try:
         return urdf.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

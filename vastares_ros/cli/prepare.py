@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from rich.progress import track
-
-from vastares_ros.cli.arguments import add_force, add_topic, console, messages
+from vastares_ros.cli.arguments import add_force, add_topic, console, tracked
 from vastares_ros.core.errors import ConfigError, DatasetError, RobotError
 from vastares_ros.core.robot import UNITS, Driver, Robot, choose_driver
 from vastares_ros.core.sampling import RATE_TOLERANCE, resample, same_rate
@@ -63,8 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_force(parser)
     group = parser.add_argument_group(
         "archives",
-        "Files that are no bags. Their columns bear no joint names: --joints names them in order, else --robot (its "
-        "usual driver), else joint_1, joint_2, … . Where rows do not follow on each other, a new episode starts.",
+        "Files that are no bags. Their columns bear no joint names: --joints names them in order,\nelse --robot (its "
+        "usual driver), else joint_1, joint_2, … . Where rows do\nnot follow on each other, a new episode starts.",
     )
     group.add_argument(
         "--format",
@@ -116,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
 def _read_bags(args: argparse.Namespace, robot: Robot | None) -> tuple[Driver, Sequence[Recording]]:
     recordings: list[Recording] = []
     driver = None
-    for path in track(args.files, "reading", console=messages, transient=True):
+    for path in tracked(args.files, "reading"):
         states = read_joint_states(path, args.topic or DEFAULT_TOPIC)
         driver = driver or _driver(args, robot, states)
         recordings.append(recording_from(states, driver.joints, driver.effort.scale))
@@ -134,7 +132,7 @@ def _read_archives(args: argparse.Namespace, robot: Robot | None) -> tuple[Drive
         options["torque"] = args.torque
     recordings: list[ArchiveRecording] = []
     driver = first = None
-    for path in track(args.files, "reading", console=messages, transient=True):
+    for path in tracked(args.files, "reading"):
         for rows in archives.FORMATS[args.format](path, **options):
             first = first or rows
             if (rows.unit, rows.gravity_compensated) != (first.unit, first.gravity_compensated):

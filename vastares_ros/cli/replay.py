@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from rich.progress import track
 
-from vastares_ros.cli.arguments import add_force, add_topic, console, messages
+from vastares_ros.cli.arguments import add_force, add_topic, console, tracked
 from vastares_ros.core.errors import BagError, RobotError, VastaresError
 from vastares_ros.core.joints import JointAssembler
 from vastares_ros.core.samples import Array, JointSample, seconds
@@ -67,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     assembler = JointAssembler(bundle.joints, bundle.effort.scale)
     validities: Counter[str] = Counter()
     with written_mcap(args.output, args.force) as recorder:
-        for message in track(list(_recorded(states)), f"replaying {args.bag.name}", console=messages, transient=True):
+        for message in tracked(list(_recorded(states)), f"replaying {args.bag.name}"):
             stamp_ns, log_ns, names, position, velocity, effort = message
             recorder.joint_state(states.topic, stamp_ns, log_ns, names, effort, position, velocity)
             try:
@@ -132,7 +131,7 @@ def _record(
     write("external_torque", estimate.tau_ext)
     write("external_torque_bound", estimate.bound)
     if estimate.valid:
-        write("contact", np.abs(estimate.tau_ext) > estimate.bound)
+        write("contact", estimate.contact())
     if wrench:
         found = wrench.step(sample.q, estimate.tau_ext)
         recorder.wrench(f"{NODE}/external_wrench", stamp_ns, log_ns, wrench.frame_id, found.values)

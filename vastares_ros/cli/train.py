@@ -3,6 +3,10 @@
 Recordings named by --test are kept out of everything and judged at the end; those named by --validation choose the best
 epoch. Without either, all recordings are trained on and nothing honest can be said of unseen motion. --split takes a
 split of [1] instead, which goes by samples in order and may cut through a recording: optimistic, for comparison only.
+
+With --prior rigid_body the arm is identified as by `vastares identify`, and the network learns what that leaves. A
+guard scales each joint's network down, to nothing where it does not help on recordings that it does not know: each
+training recording is left out in turn to find that out, which takes as many trainings more.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder written by `vastares prepare`")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="BUNDLE", help="folder to write")
     held_out = parser.add_mutually_exclusive_group()
-    held_out.add_argument("--test", nargs="+", default=[], metavar="EPISODE", help="recordings to judge the model on")
+    held_out.add_argument("--test", nargs="+", default=[], metavar="RECORDING", help="recordings to judge the model on")
     sizes = ", ".join(f"{name}: {first} and {following}" for name, (first, following) in PAPER_SPLITS.items())
     held_out.add_argument(
         "--split",
@@ -44,9 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help=f"train on the first samples of the dataset and test on the next, as [1] did ({sizes})",
     )
-    parser.add_argument("--validation", nargs="+", default=[], metavar="EPISODE", help="recordings to stop early on")
+    parser.add_argument("--validation", nargs="+", default=[], metavar="RECORDING", help="recordings to stop early on")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML as config/train.yaml (default: its values)")
     parser.add_argument("--model", choices=METHODS, help="method to train (default: the config's)")
+    parser.add_argument(
+        "--prior",
+        choices=("none", "rigid_body"),
+        help="what the network corrects: nothing, or rigid-body dynamics identified from the same recordings (default: "
+        "the config's)",
+    )
+    parser.add_argument("--urdf", type=Path, metavar="FILE", help="URDF for the prior (default: the robot's)")
     parser.add_argument("--epochs", type=int, help="passes over the data (default: the config's)")
     parser.add_argument("--seed", type=int, help="of weights and order (default: the config's)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: CUDA where there is one)")
@@ -62,6 +73,10 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--split has no samples for validation, as in [1]: leave out --validation")
     given = {name: getattr(args, name) for name in ("model", "epochs", "seed") if getattr(args, name) is not None}
     config = read_config(args.config, given)
+    if args.prior:
+        config = replace(config, prior=replace(config.prior, kind=args.prior))
+    if args.urdf and config.prior.kind == "none":
+        raise ConfigError("--urdf is for a prior: give --prior rigid_body as well")
     device = device_for(args.device)
     torch.set_num_threads(1)  # threads gain nothing on layers this small, and wait for one another on a busy machine
     dataset = load_dataset(args.dataset)
@@ -74,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         messages.print(f"nothing to resume: there is no {checkpoint}, so training starts at the first epoch")
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     with _reporter(config, args.json_progress) as report, _stoppable(checkpoint):
-        bundle = fit(dataset, config, device, args.test, args.validation, report, checkpoint, args.split)
+        bundle = fit(dataset, config, device, args.test, args.validation, report, checkpoint, args.split, args.urdf)
     save_bundle(args.output, bundle, args.force)
     checkpoint.unlink(missing_ok=True)
     split = bundle.training["split"]

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .errors import ConfigError, DatasetError
-from .physics import INERTIAL, RigidBody
+from .physics import INERTIAL, RigidBody, pseudo_inertia
 from .prior import FORMS, TERMS, FrictionTerms, RigidBodyParameters
 from .samples import Array
 
@@ -137,7 +137,7 @@ def identify(
     if form not in FORMS:
         raise ConfigError(f"form is {form!r}: use one of {', '.join(FORMS)}")
     every = -(-sum(len(m.x) for m in motions) // ROWS)
-    episodes = [_Episode(body, motion, rate, every) for motion in motions]
+    episodes = [Rows(body, motion, rate, every) for motion in motions]
     urdf = np.concatenate([body.inertial_parameters.ravel(), np.zeros(len(joints))])
     gain, gain_deviation = np.ones(len(joints)), np.zeros(len(joints))
     if amperes:
@@ -148,7 +148,7 @@ def identify(
     fit = _Fit(episodes, urdf, FORMS[form])
     fit.settle()
     if len(fit.recordings) > 1:
-        fit.choose([replace(fit.settings, smoothing=s) for s in SMOOTHINGS])
+        fit.smooth()
         fit.settle()
         starts = ("urdf", "zero") if urdf.any() else ("zero",)
         fit.choose([replace(fit.settings, penalty=p, start=s) for p in PENALTIES for s in starts], WORTH)
@@ -169,13 +169,14 @@ class _Settings:
         return f"smoothing {self.smoothing:g}, penalty {self.penalty:g} to {self.start}"
 
 
-class _Episode:
+class Rows:
     """One episode, and n of its N samples as rows of the regression.
 
     Attributes:
         links: factors of inertial parameters, shape (n, J, 10 J).
         qdd: that of the rotor inertia, shape (n, J).
         tau: shape (n, J) [N·m].
+        qd: of all N samples, shape (N, J) [rad/s].
         rows: which samples they are.
     """
 
@@ -228,7 +229,7 @@ class _Fit:
         sigma: noise of each joint, shape (J,).
     """
 
-    def __init__(self, episodes: Sequence[_Episode], urdf: Array, terms: tuple[str, ...]):
+    def __init__(self, episodes: Sequence[Rows], urdf: Array, terms: tuple[str, ...]):
         self.episodes, self.urdf, self.terms = episodes, urdf, terms
         self.recordings = list(dict.fromkeys(e.recording for e in episodes))
         self.settings = _Settings(start="urdf" if urdf.any() else "zero")
@@ -243,18 +244,26 @@ class _Fit:
         self.theta = self._solve(self._of(self.settings.smoothing), self.settings)
         self._links = self.theta[0]
         left = [e.tau - self.predict(e) for e in self.episodes]
-        size = np.abs(np.concatenate(left))
-        self.sigma = np.sqrt(np.square(np.minimum(size, HUBER * self.sigma)).mean(axis=0)) + 1e-9
-        self._huber = [np.minimum(1, HUBER * self.sigma / np.maximum(np.abs(x), 1e-12)) for x in left]
+        self.sigma = robust_deviation(np.concatenate(left), self.sigma)
+        self._huber = [robust_weights(x, self.sigma) for x in left]
         self._grams = {}
 
-    def predict(self, episode: _Episode) -> Array:
+    def predict(self, episode: Rows) -> Array:
         """Torque of an episode's rows, shape (n, J)."""
         links, own = self.theta
         friction = episode.friction(self.terms, self.settings.smoothing, self._links)
         return episode.links @ links + episode.qdd * own[:, 0] + np.einsum("knj,jk->nj", friction, own[:, 1:])
 
-    def choose(self, candidates: Sequence[_Settings], worth: float = 1.0) -> bool:
+    def smooth(self) -> None:
+        """Take the largest smoothing that predicts left-out recordings about as well as any.
+
+        Less of it makes peaks where a joint turns back, which a mean squared error does not mind and a threshold does.
+        """
+        candidates = [replace(self.settings, smoothing=s) for s in SMOOTHINGS]
+        errors = np.array([self.error(c) for c in candidates])
+        self.settings = candidates[int(np.flatnonzero(errors <= errors.min() / WORTH**2)[-1])]
+
+    def choose(self, candidates: Sequence[_Settings], worth: float) -> bool:
         """Take the candidate that predicts left-out recordings best, if its error is below `worth` times today's."""
         errors = [self.error(c) for c in candidates]
         best = int(np.argmin(errors))
@@ -293,7 +302,7 @@ class _Fit:
             ]
         return self._grams[smoothing]
 
-    def _rows(self, e: _Episode, smoothing: float) -> Callable[[int], Array]:
+    def _rows(self, e: Rows, smoothing: float) -> Callable[[int], Array]:
         friction = e.friction(self.terms, smoothing, self._links)
         return lambda j: np.concatenate([e.links[:, j], e.qdd[:, j, None], friction[:, :, j].T], axis=1)
 
@@ -328,7 +337,7 @@ class _Fit:
         return matrix, right
 
 
-def _gains(episodes: Sequence[_Episode], urdf: Array) -> tuple[Array, Array]:
+def _gains(episodes: Sequence[Rows], urdf: Array) -> tuple[Array, Array]:
     """Drive gains [N·m/A] that make current fit the torque of the URDF's masses, and their relative deviations.
 
     A joint whose current shows too little of that torque gets the median of the others' gains, and NaN.
@@ -340,7 +349,7 @@ def _gains(episodes: Sequence[_Episode], urdf: Array) -> tuple[Array, Array]:
         x = np.stack([rigid[:, j], qdd[:, j], qd[:, j], np.tanh(qd[:, j] / SMOOTHING), np.ones(len(tau))], axis=1)
         slope, *_ = np.linalg.lstsq(x, tau[:, j], rcond=None)
         left = tau[:, j] - x @ slope
-        variance = left.var() * _correlated(left) * np.linalg.pinv(x.T @ x)[0, 0]
+        variance = left.var() * repeats(left) * np.linalg.pinv(x.T @ x)[0, 0]
         if slope[0] > 0 and variance**0.5 < GAIN_DEVIATION * slope[0]:
             gain[j], deviation[j] = 1 / slope[0], variance**0.5 / slope[0]
     if np.isnan(gain).all():
@@ -351,7 +360,17 @@ def _gains(episodes: Sequence[_Episode], urdf: Array) -> tuple[Array, Array]:
     return np.where(np.isnan(gain), np.nanmedian(gain), gain), deviation
 
 
-def _correlated(x: Array) -> float:
+def robust_deviation(left: Array, sigma: Array) -> Array:
+    """Standard deviation of what is left, shape (N, J), where what sticks out of the one before, sigma, is cut."""
+    return np.sqrt(np.square(np.minimum(np.abs(left), HUBER * sigma)).mean(axis=0)) + 1e-9
+
+
+def robust_weights(left: Array, sigma: Array) -> Array:
+    """Weight of every row, shape (N, J): less for what sticks out of noise `sigma`, shape (J,)."""
+    return np.minimum(1, HUBER * sigma / np.maximum(np.abs(left), 1e-12))
+
+
+def repeats(x: Array) -> float:
     """How many neighbouring samples of x, shape (n,), count as one: 1 + 2 times the sum of its autocorrelation."""
     x = x - x.mean()
     spectrum = np.abs(np.fft.rfft(x, 2 * len(x))) ** 2
@@ -383,6 +402,8 @@ def _result(body: RigidBody, joints: Sequence[str], fit: _Fit, gain: Array, gain
     inertial = np.concatenate([links, own[:, 0]])
     blind = _null_space(flat / scale)
     inertial += blind @ (blind.T @ (scale * (fit.urdf - inertial))) / scale
+    left = [e.tau - fit.predict(e) for e in fit.episodes]
+    residual = np.concatenate(left).std(axis=0)
     parameters = RigidBodyParameters(
         inertial[: 10 * count].reshape(count, 10),
         inertial[10 * count :],
@@ -390,8 +411,8 @@ def _result(body: RigidBody, joints: Sequence[str], fit: _Fit, gain: Array, gain
         gain,
         fit.terms,
         fit.settings.smoothing,
+        residual,
     )
-    left = [e.tau - fit.predict(e) for e in fit.episodes]
     base, condition = _base(body, joints, fit, lively, scale, inertial, np.concatenate(left))
     return Identification(
         parameters,
@@ -401,7 +422,7 @@ def _result(body: RigidBody, joints: Sequence[str], fit: _Fit, gain: Array, gain
         fit.settings.penalty,
         fit.settings.start,
         fit.tried,
-        np.concatenate(left).std(axis=0),
+        residual,
         _contact(joints, fit, left),
         gain_deviation,
     )
@@ -445,7 +466,7 @@ def _base(
     width = 1 + len(columns)
     places = [i if i < 10 * count else 10 * count + (i - 10 * count) * width for i in base]
     places += [10 * count + j * width + 1 + k for j in range(count) for k in range(len(columns))]
-    correlated = np.array([_correlated(x) for x in left.T])
+    correlated = np.array([repeats(x) for x in left.T])
     information = fit.normal(fit.sigma * np.sqrt(correlated))[np.ix_(places, places)]
     size = np.sqrt(np.diag(information))
     dark = size < 1e-9 * size.max()
@@ -485,8 +506,4 @@ def _null_space(matrix: Array) -> Array:
 
 def _consistent(link: Array) -> bool:
     """Whether a link's parameters, shape (10,), are of a body: whether its pseudo-inertia is positive definite."""
-    mass, (xx, xy, yy, xz, yz, zz) = link[0], link[4:]
-    inertia = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-    spread = np.trace(inertia) / 2 * np.eye(3) - inertia
-    pseudo = np.block([[spread, link[1:4, None]], [link[None, 1:4], np.array([[mass]])]])
-    return bool(np.linalg.eigvalsh(pseudo)[0] > 0)
+    return bool(np.linalg.eigvalsh(pseudo_inertia(link))[0] > 0)

@@ -72,6 +72,7 @@ class RigidBody:
         self.tip = tip
         self._v = np.array([j.idx_v for j in chain])  # place of each of our joints in pinocchio's velocity
         self._q = np.array([j.idx_q for j in chain])  # and in its configuration, where an endless joint is (cos, sin)
+        self._ordered = bool((np.diff(self._v) == 1).all())
         endless = np.array([j.nq == 2 for j in chain])
         self._turning = np.flatnonzero(endless)
         self._bodies = np.array([j.id for j in chain])  # body i is what joint i carries
@@ -92,6 +93,20 @@ class RigidBody:
         tau = self._pin.rnea(self._model, self._data, self._configuration(q), self._theirs(qd), self._theirs(qdd))
         return tau[self._v]
 
+    def momentum(self, q: Array, qd: Array) -> tuple[Array, Array, Array]:
+        """Generalised momentum and what it changes by; all shapes (J,).
+
+        Returns:
+            p = M qd [N·m·s]; Cᵀ qd - G, its rate where no torque acts; C qd + G, the torque of this motion without
+            acceleration.
+        """
+        pin, model, data = self._pin, self._model, self._data
+        configuration, velocity = self._configuration(q), self._theirs(qd)
+        p = pin.crba(model, data, configuration) @ velocity
+        coriolis = pin.computeCoriolisMatrix(model, data, configuration, velocity)
+        gravity = pin.computeGeneralizedGravity(model, data, configuration)
+        return p[self._v], (coriolis.T @ velocity - gravity)[self._v], (coriolis @ velocity + gravity)[self._v]
+
     @property
     def inertial_parameters(self) -> Array:
         """Of the link that each joint carries, shape (J, 10), see `INERTIAL`.
@@ -103,12 +118,39 @@ class RigidBody:
     def set_inertial_parameters(self, parameters: Array, rotor_inertia: ArrayLike = 0.0) -> None:
         """Take others, shape (J, 10), and rotor inertias, shape (J,) or one for all [kg·m²].
 
-        They need not be those of a possible body, but no mass may be zero: pinocchio divides by it.
+        They need not be those of a possible body, but no mass may be zero: pinocchio divides by it. Nor can it add up
+        masses below zero: they are turned to above zero, and what that adds is taken from the link before, as a point
+        where both meet, so that no torque changes.
         """
-        for i, link in zip(self._bodies, parameters, strict=True):
-            self._model.inertias[int(i)] = self._pin.Inertia.FromDynamicParameters(link)
+        links = dict(zip(self._bodies.tolist(), np.array(parameters), strict=True))
+        given = {i: link[0] for i, link in links.items()}
+        for i in sorted(links, reverse=True):  # from the tip: parents stand before their children
+            added = max(abs(given[i]), abs(links[i][0])) - links[i][0]
+            links[i][0] += added
+            if (parent := self._model.parents[i]) in links:
+                meeting = self._pin.Inertia(1.0, self._model.jointPlacements[i].translation, np.zeros((3, 3)))
+                links[parent] -= added * meeting.toDynamicParameters()
+            self._model.inertias[i] = self._pin.Inertia.FromDynamicParameters(links[i])
         self._model.armature[self._v] = rotor_inertia
         self._data = self._model.createData()
+
+    def carried_at_tip(self) -> tuple[int, Array]:
+        """Which of the J links the tip belongs to, and what takes a body from there to it.
+
+        Returns:
+            place of the link, and the matrix, shape (10, 10), by which inertial parameters in the tip's frame become
+            those in the frame of the link's joint.
+
+        Raises:
+            RobotError: none of the joints moves the tip.
+        """
+        frame = self._model.frames[self._frame]
+        link = np.flatnonzero(self._bodies == frame.parentJoint)
+        if not len(link):
+            raise RobotError(f"no joint of the arm moves {self.tip!r}: choose a tip that the last joint carries")
+        pose = frame.placement.homogeneous
+        columns = [_from_pseudo_inertia(pose @ pseudo_inertia(unit) @ pose.T) for unit in np.eye(10)]
+        return int(link[0]), np.stack(columns, axis=1)
 
     def leave_out_gravity(self) -> None:
         """Compute without gravity from now on, for drivers that have taken it out of effort."""
@@ -169,6 +211,8 @@ class RigidBody:
         return self._data.oMf[self._frame].translation.copy()
 
     def _theirs(self, x: Array) -> Array:
+        if self._ordered:
+            return x
         y = np.empty(len(self._v))
         y[self._v] = x
         return y
@@ -181,6 +225,23 @@ class RigidBody:
         angle, place = q[self._turning], self._q[self._turning]
         y[place], y[place + 1] = np.cos(angle), np.sin(angle)
         return y
+
+
+def pseudo_inertia(parameters: Array) -> Array:
+    """A link's parameters, shape (10,), see `INERTIAL`, as a symmetric matrix, shape (4, 4).
+
+    It is positive definite if, and only if, a body can have them (Wensing 2018), and with a pose T it becomes T P Tᵀ.
+    """
+    xx, xy, yy, xz, yz, zz = parameters[4:]
+    inertia = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    spread = np.trace(inertia) / 2 * np.eye(3) - inertia
+    return np.block([[spread, parameters[1:4, None]], [parameters[None, 1:4], parameters[:1, None]]])
+
+
+def _from_pseudo_inertia(matrix: Array) -> Array:
+    spread = matrix[:3, :3]
+    inertia = np.trace(spread) * np.eye(3) - spread
+    return np.concatenate([matrix[3, 3:], matrix[:3, 3], inertia[[0, 0, 1, 0, 1, 2], [0, 1, 1, 2, 2, 2]]])
 
 
 def links(urdf: str, end: str) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The torque that physics explains: a rigid body with identified parameters, and friction in every joint.
 
-`RigidBodyPrior.run` takes filtered motion in and gives torque; it has state (friction remembers), and a recording run
-at once gives what its samples give one by one. A node runs it, and a network can be trained on what it leaves.
+`RigidBodyPrior.run` takes filtered motion in and gives torque; it has state (friction remembers, and its level may be
+followed), and a recording run at once gives what its samples give one by one. A node runs it, and a network can be
+trained on what it leaves.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ at rest keeps the side it was last pushed to (Dahl 1968).
 
 FORMS = {"plain": ("viscous", "coulomb", "offset"), "rich": tuple(TERMS)}
 
+TRUST = 3.0  # standard deviations that a sample may pull a level with, and that a level may reach
+LESSONS = 25.0  # of a level, a second: neighbouring samples say the same
+FROZEN = 10.0  # standard deviations at one joint that are a contact: no joint's level moves
+
 
 @dataclass(frozen=True)
 class RigidBodyParameters:
@@ -47,6 +52,8 @@ class RigidBodyParameters:
         gain: of each drive, shape (J,) [N·m/A]; ones where effort is torque.
         terms: friction terms, names of `TERMS` in their order.
         smoothing: speed over which friction changes sign [rad/s].
+        noise: standard deviation of what was left over, shape (J,) [N·m].
+        following: time in which friction's level is followed [s]; 0 where it is not, see `FrictionLevel`.
     """
 
     links: Array
@@ -55,6 +62,8 @@ class RigidBodyParameters:
     gain: Array
     terms: tuple[str, ...]
     smoothing: float
+    noise: Array
+    following: float = 0.0
 
 
 class FrictionTerms:
@@ -82,7 +91,7 @@ class FrictionTerms:
         s = np.tanh(qd / self._smoothing)
         out = np.empty((self._columns, *s.shape))
         k = 0
-        for term in self._terms:
+        for term in self._terms:  # `out`, since a tick of the node is all small arrays, whose copies take their time
             match term:
                 case "viscous":
                     out[k] = qd
@@ -91,11 +100,13 @@ class FrictionTerms:
                 case "offset":
                     out[k] = 1
                 case "stribeck":
-                    out[k] = s * np.exp(-np.square(qd / STRIBECK_SPEED))
+                    slow = np.multiply(qd, qd)
+                    slow *= -(STRIBECK_SPEED**-2)
+                    np.multiply(s, np.exp(slow, out=slow), out=out[k])
                 case "load":
-                    out[k] = s * np.abs(load)
+                    np.multiply(s, np.abs(load), out=out[k])
                 case "cube_root":
-                    out[k] = np.cbrt(qd)
+                    np.cbrt(qd, out=out[k])
                 case "presliding":
                     self._slide(s, qd, out[k:])
             k += TERMS[term]
@@ -103,12 +114,55 @@ class FrictionTerms:
 
     def _slide(self, s: Array, qd: Array, out: Array) -> None:
         """Fill out, shape (len(TRAVELS), N, J), by states that approach s, shape (N, J), as the joint travels."""
-        share = -np.expm1(self._travels * np.abs(qd))
-        state = np.repeat(s[:1], len(out), axis=0) if self._state is None else self._state
-        for i in range(len(s)):
-            state = state + share[:, i] * (s[i] - state)
-            out[:, i] = state
+        kept = np.exp(self._travels * np.abs(qd))  # share of the state before
+        state = s[0] if self._state is None else self._state
+        for now, share, row in zip(s, kept.swapaxes(0, 1), out.swapaxes(0, 1), strict=True):
+            state = row[:] = now + share * (state - now)
         self._state = state
+
+
+class FrictionLevel:
+    """What friction is more or less today than when it was identified, followed slowly.
+
+    A cold arm has a third more friction than a warm one, and no motion tells its temperature: only torque does. Changes
+    of the coefficients of the plain form, of each joint, go down the gradient of its squared error (least mean squares,
+    Widrow and Hoff 1960), so slowly that a push hardly moves them: within the time T a lasting error becomes offset but
+    for 1/e. What sticks out pulls with `TRUST` standard deviations only, no correction exceeds as much, and where a
+    joint is off by `FROZEN` of them nothing is learnt.
+    """
+
+    def __init__(self, noise: Array, time: float, rate: float):
+        """Follow with time constant `time` [s], samples coming at `rate` [Hz]; noise (J,) [N·m]."""
+        self._most, self._contact = TRUST * noise, FROZEN * noise
+        self._every = max(1, int(rate / LESSONS))
+        self._share = self._every / (time * rate)
+        self.reset()
+
+    def reset(self) -> None:
+        """Friction is as identified."""
+        self._change = np.zeros((len(FORMS["plain"]), *self._most.shape))
+        self._samples = 0
+
+    def step(self, terms: Array, error: Array) -> Array:
+        """Correct one sample by what was learnt before it, then learn from it.
+
+        Args:
+            terms: those of the plain form, shape (3, J).
+            error: what torque was measured more than predicted, shape (J,) [N·m]; NaN where nothing was measured.
+
+        Returns:
+            The correction, shape (J,) [N·m].
+        """
+        correction = self._within(np.add.reduce(self._change * terms))
+        self._samples += 1
+        if self._samples % self._every == 0:
+            left = error - correction
+            if (np.abs(left) < self._contact).all():
+                self._change += self._share * self._within(left) * terms
+        return correction
+
+    def _within(self, torque: Array) -> Array:
+        return np.minimum(np.maximum(torque, -self._most), self._most)
 
 
 class RigidBodyPrior:
@@ -121,21 +175,33 @@ class RigidBodyPrior:
         self._friction = FrictionTerms(parameters.terms, parameters.smoothing, rate)
         self._coefficients = parameters.friction[:, None]  # (K, 1, J)
         self._gain = parameters.gain
+        self._level = None
+        if parameters.following:
+            self._level = FrictionLevel(parameters.noise, parameters.following, rate)
 
     def reset(self) -> None:
         """Forget the past, as a fresh prior."""
         self._friction.reset()
+        if self._level:
+            self._level.reset()
 
-    def run(self, motion: Array) -> Array:
+    def run(self, motion: Array, tau: Array | None = None) -> Array:
         """Torque of N samples in the unit of effort, shape (N, J), going on from the current state.
 
         Args:
             motion: filtered `[q, qd, qdd]`, shape (N, 3 J) [rad, rad/s, rad/s²].
+            tau: measured torque, shape (N, J); counts only where friction's level is followed, and then for later
+                samples alone.
         """
         joints = len(self._gain)
         q, qd, qdd = motion[:, :joints], motion[:, joints : 2 * joints], motion[:, 2 * joints :]
         rigid = np.empty((len(motion), joints))
         for i in range(len(motion)):
             rigid[i] = self._body.inverse_dynamics(q[i], qd[i], qdd[i])
-        friction = self._coefficients * self._friction.run(qd, rigid)
-        return (rigid + friction.sum(axis=0)) / self._gain
+        terms = self._friction.run(qd, rigid)
+        torque = rigid + np.add.reduce(self._coefficients * terms)
+        if self._level and tau is not None:
+            error = tau * self._gain - torque
+            for i in range(len(motion)):
+                torque[i] += self._level.step(terms[: len(FORMS["plain"]), i], error[i])
+        return torque / self._gain

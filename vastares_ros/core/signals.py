@@ -80,13 +80,18 @@ class CausalFilter:
 
 
 class Prior(Protocol):
-    """Torque that is known from motion alone, with explicit state."""
+    """Contact-free torque by physics, with explicit state."""
 
     def reset(self) -> None:
         """Forget the past."""
 
-    def run(self, motion: Array) -> Array:
-        """Torque, shape (N, J), of filtered `[q, qd, qdd]`, shape (N, 3 J), going on from the current state."""
+    def run(self, motion: Array, tau: Array) -> Array:
+        """Torque, shape (N, J), going on from the current state.
+
+        Args:
+            motion: filtered `[q, qd, qdd]`, shape (N, 3 J) [rad, rad/s, rad/s²].
+            tau: filtered measured torque, shape (N, J); NaN where there is none.
+        """
 
 
 class SignalChain:
@@ -130,12 +135,14 @@ class SignalChain:
             qdd = np.diff(np.concatenate([before, qd_filtered]), axis=0) * self._rate
             self._last_qd = qd_filtered[-1:]
             x = np.concatenate([x, qdd], axis=1)
-        if self._prior:
-            x = np.concatenate([x, self._prior.run(x)], axis=1)
         if np.isfinite(tau).all():
-            return x, self._torque.run(tau)
-        self._torque.reset()
-        return x, np.full_like(tau, np.nan)
+            tau_filtered = self._torque.run(tau)
+        else:
+            self._torque.reset()
+            tau_filtered = np.full_like(tau, np.nan)
+        if self._prior:
+            x = np.concatenate([x, self._prior.run(x, tau_filtered)], axis=1)
+        return x, tau_filtered
 
     def step(self, q: Array, qd: Array, tau: Array) -> tuple[Array, Array]:
         """One sample, each argument of shape (J,): the same bits as `run` over a recording."""

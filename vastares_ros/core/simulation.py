@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import RobotError
+from .payload import mounted
 from .physics import RigidBody
 from .robot import Driver, Robot
 from .samples import Array, Episode
@@ -112,8 +113,20 @@ class SimulatedArm:
         home: pose around which it moves, shape (J,) [rad].
     """
 
-    def __init__(self, robot: Robot, friction: Friction | None = None, sensors: Sensors | None = None):
-        """Simulate `robot`, by default with the friction and the sensors of a common arm.
+    def __init__(
+        self,
+        robot: Robot,
+        friction: Friction | None = None,
+        sensors: Sensors | None = None,
+        payload: Array | None = None,
+    ):
+        """Simulate an arm.
+
+        Args:
+            robot: what it is.
+            friction: of its joints; by default that of a common arm.
+            sensors: what measures; likewise.
+            payload: inertial parameters of a tool in the frame of the tip, shape (10,), see `physics.INERTIAL`.
 
         Raises:
             RobotError: the robot has no URDF, or no driver that publishes torque.
@@ -123,6 +136,9 @@ class SimulatedArm:
         self.driver = _torque_driver(robot)
         unloaded = RigidBody(robot.urdf, robot.urdf_joints, robot.tip)
         self.body = RigidBody(robot.urdf, robot.urdf_joints, robot.tip, ROTOR * unloaded.effort)
+        if payload is not None:
+            carrying = mounted(self.body, self.body.inertial_parameters, payload)
+            self.body.set_inertial_parameters(carrying, ROTOR * self.body.effort)
         self.home = _home(self.body)
         self._steps = max(1, round(STEP_RATE / robot.rate))  # a sample
         self.dt = 1.0 / (robot.rate * self._steps)

@@ -111,7 +111,7 @@ def wrench_estimator(
     """
     urdf = urdf or (robot.urdf if robot else "")
     if not urdf:
-        raise RobotError("the package has no URDF of this robot: give one, as the driver's robot_description")
+        raise RobotError("the package has no URDF of this robot: give one by --urdf, or to a node as robot_description")
     joints = names_in_urdf(joints, links(urdf, "child"), robot)
     if not tip:
         known = robot is not None and robot.tip in links(urdf, "child").values()

@@ -30,9 +30,9 @@ from vastares_ros.core.sampling import RATE_TOLERANCE
 from vastares_ros.core.signals import FilterConfig
 from vastares_ros.models.baselines import Ridge
 from vastares_ros.models.methods import network_config
-from vastares_ros.models.model import Model
+from vastares_ros.models.model import Correction, Model
 from vastares_ros.models.rigid_body import Prior
-from vastares_ros.runtime.bundle import QUANTILES, Bundle
+from vastares_ros.runtime.bundle import QUANTILES, Bundle, Parent
 
 from .folders import sha256, written_folder
 
@@ -59,8 +59,10 @@ def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
         golden = {"input": window, "output": _run(bundle.model, window).clone()}
         if prior:
             (folder / URDF).write_text(prior.urdf, encoding="utf-8")
-            motion = window[0, :, : bundle.model.motion].double()
-            golden |= {"motion": motion.contiguous(), "prior": _run_prior(prior, bundle.rate, motion)}
+            rows = torch.randn((len(window[0]), len(bundle.joints)), generator=torch.Generator().manual_seed(1))
+            golden["motion"] = window[0, :, : bundle.model.motion].double().contiguous()
+            golden["tau"] = bundle.model.torque.inverse(rows).double()
+            golden["prior"] = _run_prior(prior, bundle, golden)
         save_file(golden, folder / GOLDEN)
         index: dict[str, Any] = {
             "schema": SCHEMA,
@@ -72,7 +74,8 @@ def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
             "rate_hz": bundle.rate,
             "rate_tolerance": RATE_TOLERANCE,
             "filter": asdict(bundle.filter),
-            "model": {"name": bundle.method, "network": asdict(bundle.model.config)},
+            "model": {"name": bundle.method, "network": asdict(bundle.model.config)}
+            | ({"correction": True} if bundle.model.correction else {}),
             "prior": prior
             and {
                 "urdf": URDF,
@@ -81,6 +84,7 @@ def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
                 "gravity": prior.gravity,
                 "friction": list(prior.terms),
                 "smoothing": prior.smoothing,
+                "following": prior.following,
             },
             "training_range": {"q": bundle.q_range.tolist(), "qd": bundle.qd_range.tolist()},
             "free_motion_residual": {
@@ -93,6 +97,8 @@ def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
             "metrics": dict(bundle.metrics),
             "dataset_sha256": bundle.dataset_sha256,
         }
+        if bundle.parent:
+            index["parent"] = asdict(bundle.parent)
         hashes = {name: sha256(folder / name) for name in _files(index)}
         index["sha256"] = hashes | {INDEX: _digest(index)}
         text = yaml.safe_dump(index, sort_keys=False, allow_unicode=True, width=120)
@@ -134,6 +140,15 @@ def read_index(path: Path) -> dict[str, Any]:
     return dict(index)
 
 
+def as_parent(path: Path) -> Parent:
+    """How a bundle that is adapted from this one names it.
+
+    Raises:
+        BundleError: see `read_index`.
+    """
+    return Parent(path.resolve().name, read_index(path)["sha256"][INDEX])
+
+
 def _files(index: Mapping[str, Any]) -> tuple[str, ...]:
     """What a bundle has besides its index."""
     return (WEIGHTS, RIDGE, GOLDEN, URDF) if index.get("prior") else (WEIGHTS, RIDGE, GOLDEN)
@@ -154,13 +169,13 @@ def load_bundle(path: Path) -> Bundle:
     index = read_index(path)
     try:
         bundle = _from_index(path, index)
+        golden = load_file(path / GOLDEN)
+        differences = [_run(bundle.model, golden["input"]) - golden["output"]]
+        if bundle.model.prior:
+            differences.append(_run_prior(bundle.model.prior, bundle, golden) - golden["prior"])
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, VastaresError) as error:
         what = f"field {error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise BundleError(f"{path / INDEX}: {what}: train the bundle anew") from error
-    golden = load_file(path / GOLDEN)
-    differences = [_run(bundle.model, golden["input"]) - golden["output"]]
-    if bundle.model.prior:
-        differences.append(_run_prior(bundle.model.prior, bundle.rate, golden["motion"]) - golden["prior"])
     if not all(bool((d.abs() <= GOLDEN_TOLERANCE * bundle.model.torque.scale).all()) for d in differences):
         raise BundleError(
             f"{path}: the model no longer gives the output in {GOLDEN}: was {INDEX} altered? Train it anew"
@@ -175,6 +190,8 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
     method = str(index["model"]["name"])
     prior = _prior(path, index["prior"]) if index["prior"] else None
     model = Model(len(joints), network_config(method, index["model"]["network"], "model.network"), prior)
+    if index["model"].get("correction"):
+        model.correction = Correction(len(joints))
     model.load_state_dict(load_file(path / WEIGHTS))
     ridge = {name: value.numpy() for name, value in load_file(path / RIDGE).items()}
     effort = index["effort"]
@@ -209,6 +226,7 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
         training=index["training"],
         metrics=index["metrics"],
         dataset_sha256=str(index["dataset_sha256"]),
+        parent=Parent(**index["parent"]) if "parent" in index else None,
     )
 
 
@@ -217,11 +235,12 @@ def _prior(path: Path, entry: Mapping[str, Any]) -> Prior:
     if unknown := [term for term in entry["friction"] if term not in TERMS]:
         raise ValueError(f"prior.friction has {unknown[0]!r}, this version knows {', '.join(TERMS)}")
     head = (urdf, entry["joints"], str(entry["tip"]), bool(entry["gravity"]))
-    return Prior(*head, entry["friction"], float(entry["smoothing"]))
+    return Prior(*head, entry["friction"], float(entry["smoothing"]), float(entry["following"]))
 
 
-def _run_prior(prior: Prior, rate: float, motion: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(prior.over(rate).run(motion.numpy()))
+def _run_prior(prior: Prior, bundle: Bundle, golden: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    physics = prior.over(bundle.rate, bundle.model.config)
+    return torch.from_numpy(physics.run(golden["motion"].numpy(), golden["tau"].numpy()))
 
 
 @torch.inference_mode()

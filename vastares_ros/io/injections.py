@@ -1,4 +1,4 @@
-"""Known pushes in the joint states of a bag."""
+"""Known pushes in the joint states of a bag, and the truth of them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from vastares_ros.core.errors import BagError
 from vastares_ros.core.injection import Injector
 from vastares_ros.core.joints import columns
 from vastares_ros.core.samples import Array, seconds
 
-from .bags import ABSURD, JointStates, Recording, in_order
+from .bags import ABSURD, JointStates, Recording, in_order, read_joint_states
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,7 @@ def inject(states: JointStates, recording: Recording, scale: Sequence[float], in
         scale: shape (J,), published effort × scale = torque [N·m].
         injector: the pushes.
     """
-    clock = "stamp_ns" if recording.time_source == "header" else "receive_ns"
-    t = seconds(in_order(states, clock)) - recording.episodes[0].t[0]
+    t = seconds(in_order(states, _clock(recording))) - recording.episodes[0].t[0]
     tau_ext, wrench = injector.apply(t, _positions(states, recording.joints))
     tables = []
     for k, table in enumerate(states.tables):
@@ -53,6 +54,39 @@ def inject(states: JointStates, recording: Recording, scale: Sequence[float], in
     return Injected(replace(states, tables=tuple(tables)), tau_ext, wrench)
 
 
+def read_truth(topic: str, recording: Recording) -> list[Array]:
+    """True external torque that a bag has beside its joint states, shape (N, J) [N·m] for each episode.
+
+    The newest value of every joint counts, as for joint states.
+
+    Args:
+        topic: JointState whose effort is the truth, under the stamps of the joint states.
+        recording: what was read of the bag.
+
+    Raises:
+        BagError: the topic is not there, or lacks a joint.
+    """
+    states = read_joint_states(recording.path, topic)
+    tau_ext = np.full((len(states), len(recording.joints)), np.nan)
+    for k, table in enumerate(states.tables):
+        ours, theirs = columns(recording.joints, table.names)
+        if table.effort.shape[1] == len(table.names):
+            tau_ext[np.ix_(states.which == k, ours)] = table.effort[:, theirs]
+    good = np.isfinite(tau_ext)
+    if not good.any(axis=0).all():
+        joint = recording.joints[int(good.any(axis=0).argmin())]
+        raise BagError(f"{recording.path}, topic {topic}: no effort of joint {joint!r}: leave the bag out")
+    tau_ext = _newest(tau_ext, good)
+    t = seconds(in_order(states, _clock(recording)))
+    order = np.argsort(t, kind="stable")
+    places = [np.searchsorted(t[order], e.t, side="right") - 1 for e in recording.episodes]
+    return [tau_ext[order[np.maximum(place, 0)]] for place in places]
+
+
+def _clock(recording: Recording) -> str:
+    return "stamp_ns" if recording.time_source == "header" else "receive_ns"
+
+
 def _positions(states: JointStates, joints: Sequence[str]) -> Array:
     """The newest good position of every joint at each message, from the first whole sample on, shape (M, J) [rad]."""
     q = np.full((len(states), len(joints)), np.nan)
@@ -60,6 +94,10 @@ def _positions(states: JointStates, joints: Sequence[str]) -> Array:
         ours, theirs = columns(joints, table.names)
         if table.position.shape[1] == len(table.names):
             q[np.ix_(states.which == k, ours)] = table.position[:, theirs]
-    good = np.abs(q) < ABSURD
-    newest = np.maximum.accumulate(np.where(good, np.arange(len(q))[:, None], 0))
-    return np.take_along_axis(q, newest, axis=0)
+    return _newest(q, np.abs(q) < ABSURD)
+
+
+def _newest(x: Array, good: NDArray[np.bool_]) -> Array:
+    """The newest good value of each column at every row, shape (M, J); before there is one, the first row."""
+    newest = np.maximum.accumulate(np.where(good, np.arange(len(x))[:, None], 0))
+    return np.take_along_axis(x, newest, axis=0)

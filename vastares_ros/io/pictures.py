@@ -11,6 +11,7 @@ from vastares_ros.core.samples import Array, Episode
 
 COLUMNS = 3  # pictures side by side
 COLOUR = "#0072b2"
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#444444")
 
 
 def heat_maps(file: Path, maps: Mapping[str, Array], across: str, down: str, labels: Sequence[str] = ()) -> None:
@@ -81,6 +82,73 @@ def torques(
             axes.axhspan(-bound[j], bound[j], color="#d55e00", alpha=0.15, lw=0, label="its bound in free motion")
             axes.set(xlabel="time [s]", ylabel=f"torque [{unit}]")
         panels[0].figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+
+
+def grouped_bars(file: Path, values: Mapping[str, Mapping[str, float]], up: str) -> None:
+    """Bars of values, series -> group -> value above 0, on a logarithmic axis, side by side in each group."""
+    groups = list(next(iter(values.values())))
+    width = 0.8 / len(values)
+    with _grid(file, [""], (max(6.4, 0.9 * len(groups) + 0.25 * len(groups) * len(values)), 3.6)) as panels:
+        for i, (name, of_series) in enumerate(values.items()):
+            places = [g + (i - (len(values) - 1) / 2) * width for g in range(len(groups))]
+            heights = [of_series[group] for group in groups]
+            panels[0].bar(places, heights, width, color=COLOURS[i % len(COLOURS)], label=name)
+        panels[0].set(ylabel=up, yscale="log")
+        panels[0].set_xticks(range(len(groups)), groups)
+        panels[0].grid(axis="y", alpha=0.3)
+        _legend(panels[0])
+
+
+def push(file: Path, joints: Sequence[str], t: Array, truth: Array, external: Mapping[str, Array], unit: str) -> None:
+    """External torque that estimators see in one push, a panel a joint.
+
+    Args:
+        file: PNG file to write.
+        joints: J joint names.
+        t: since the push began, shape (N,) [s].
+        truth: true external torque, shape (N, J).
+        external: name of the estimator -> estimate, shape (N, J).
+        unit: of all torques.
+    """
+    with _grid(file, list(joints), (4.2, 2.6)) as panels:
+        for j, axes in enumerate(panels):
+            axes.plot(t, truth[:, j], lw=2.2, color="0.6", label="truth")
+            for i, (name, values) in enumerate(external.items()):
+                axes.plot(t, values[:, j], lw=1.0, color=COLOURS[i % len(COLOURS)], label=name)
+            axes.set(xlabel="time since the push began [s]", ylabel=f"external torque [{unit}]")
+        _legend(panels[0])
+
+
+def detection_curves(file: Path, curves: Mapping[str, Mapping[str, Any]], ceiling: float) -> None:
+    """Detection rate and median delay of pushes against false alarms an hour; what is extrapolated is dashed.
+
+    Args:
+        file: PNG file to write.
+        curves: name of the estimator -> its `contact`, as of `training.comparison.compare`.
+        ceiling: largest delay shown [ms].
+    """
+    with _grid(file, ["detected pushes", "median delay of all pushes"], (5.6, 3.8)) as panels:
+        for i, (name, contact) in enumerate(curves.items()):
+            colour = COLOURS[i % len(COLOURS)]
+            for axes, pick in zip(panels, ("detected", "delay_ms"), strict=True):
+                x = [p["alarms_per_hour"] for p in contact["curve"]]
+                y = [float("nan") if p["all"][pick] is None else p["all"][pick] for p in contact["curve"]]
+                solid = sum(not p["extrapolated"] for p in contact["curve"])  # these come first
+                axes.plot(x[:solid], y[:solid], color=colour, lw=1.3, label=name)
+                axes.plot(x[max(solid - 1, 0) :], y[max(solid - 1, 0) :], color=colour, lw=1.3, ls="--")
+                at = contact["all"][pick]
+                if at is not None:
+                    axes.plot(contact["alarms_per_hour"], at, "o", ms=5, color=colour)
+        panels[0].set(xscale="log", xlabel="false alarms an hour", ylabel="share", ylim=(-0.02, 1.02))
+        panels[1].set(xscale="log", xlabel="false alarms an hour", ylabel="delay [ms]", ylim=(0, ceiling))
+        for axes in panels:
+            axes.grid(alpha=0.3)
+        _legend(panels[0])
+
+
+def _legend(axes: Any) -> None:
+    """Below all panels, of what this one shows."""
+    axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=COLUMNS, frameon=False)
 
 
 @contextmanager

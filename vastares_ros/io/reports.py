@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from vastares_ros.core.samples import Array
 from vastares_ros.runtime.bundle import BOUND_QUANTILE, Bundle
 
+from .comparisons import FigureTable
+
 SHOWN = 4  # episodes with pictures: more would make a page that no phone opens
 
 MEASURED, ESTIMATE, TRUTH, BAND, PUSH = "#222222", "#0072b2", "#d55e00", "#a0a8b4", "#fdf0d5"
@@ -141,6 +143,29 @@ def demo_report(
         parts.append(_residual_figure(live, j, unit, bundle.bound[j], truth))
     parts += ["<h2>Free motion that was held out</h2>", _scores(figures, unit), "<h2>The bundle</h2>", _facts(bundle)]
     _write(file, f"{bundle.robot}: torque and contact, estimated live", parts)
+
+
+def comparison_report(
+    file: Path, title: str, notes: Sequence[str], tables: Sequence[FigureTable], pictures: Mapping[str, Path]
+) -> None:
+    """Write the report of a comparison.
+
+    Args:
+        file: HTML file to write; its folder exists.
+        title: of the page.
+        notes: what to know when reading the figures.
+        tables: of `comparison_tables`.
+        pictures: caption -> PNG file, which is put into the page.
+    """
+    parts = [f"<p>{escape(note)}</p>" for note in notes]
+    for caption, picture in pictures.items():
+        source = "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()
+        alt = escape(picture.stem.replace("_", " "))
+        parts.append(f'<figure><figcaption>{escape(caption)}</figcaption><img alt="{alt}" src="{source}"></figure>')
+    for table in tables:
+        rows = [[f"<b>{escape(c.text)}</b>" if c.best else escape(c.text) for c in row] for row in table.rows]
+        parts += [f"<h2>{escape(table.title)}</h2>", _table(map(escape, table.head), rows)]
+    _write(file, title, parts)
 
 
 def _torque_figure(curves: Curves, j: int, unit: str, truth: Array | None = None) -> str:

@@ -32,6 +32,27 @@ def trigonometric(x: Array, joints: int) -> Array:
     return np.concatenate([np.sin(angles), np.cos(angles), qd, np.tanh(qd / 0.05), products, rest], axis=1)
 
 
+def ridge(features: Array, tau: Array) -> tuple[Array, Array]:
+    """Ridge regression of torques tau, shape (N, J), on features, shape (N, F), standardised.
+
+    The penalty is chosen per joint by five-fold cross-validation over contiguous blocks of the data: neighbours in time
+    are near copies, so leaving out single samples would choose far too small a penalty.
+
+    Returns:
+        coefficients of the features as they are, shape (F, J), and intercepts, shape (J,).
+    """
+    mean, scale = features.mean(0), features.std(0) + 1e-9
+    z = (features - mean) / scale
+    errors = np.zeros((len(PENALTIES), tau.shape[1]))
+    for fitting, left_out in KFold(5).split(z):
+        for i, penalty in enumerate(PENALTIES):
+            fitted = RidgeRegression(penalty).fit(z[fitting], tau[fitting])
+            errors[i] += np.square(fitted.predict(z[left_out]) - tau[left_out]).sum(0)
+    fitted = RidgeRegression(PENALTIES[errors.argmin(0)]).fit(z, tau)
+    coefficients = fitted.coef_.T / scale[:, None]
+    return coefficients, fitted.intercept_ - mean @ coefficients
+
+
 @dataclass(frozen=True)
 class Ridge:
     """Ridge regression on `trigonometric` features.
@@ -46,22 +67,8 @@ class Ridge:
 
     @classmethod
     def fit(cls, x: Array, tau: Array) -> Ridge:
-        """Fit on features x, shape (N, C), and torques tau, shape (N, J).
-
-        The penalty is chosen per joint by five-fold cross-validation over contiguous blocks of the training data:
-        neighbours in time are near copies, so leaving out single samples would choose far too small a penalty.
-        """
-        features = trigonometric(x, tau.shape[1])
-        mean, scale = features.mean(0), features.std(0) + 1e-9
-        z = (features - mean) / scale
-        errors = np.zeros((len(PENALTIES), tau.shape[1]))
-        for fitting, left_out in KFold(5).split(z):
-            for i, penalty in enumerate(PENALTIES):
-                fitted = RidgeRegression(penalty).fit(z[fitting], tau[fitting])
-                errors[i] += np.square(fitted.predict(z[left_out]) - tau[left_out]).sum(0)
-        fitted = RidgeRegression(PENALTIES[errors.argmin(0)]).fit(z, tau)
-        coefficients = fitted.coef_.T / scale[:, None]
-        return cls(coefficients, fitted.intercept_ - mean @ coefficients)
+        """Fit on features x, shape (N, C), and torques tau, shape (N, J)."""
+        return cls(*ridge(trigonometric(x, tau.shape[1]), tau))
 
     def predict(self, x: Array) -> Array:
         """Torques, shape (N, J), for features x, shape (N, C)."""

@@ -24,24 +24,24 @@ from torch import Tensor, nn
 
 from vastares_ros.core.config import check_ranges
 
-JITTER = 1e-8  # of the kernel's variance, added to its diagonal
+from .inputs import Inputs
+
+JITTERS = (1e-8, 1e-6, 1e-4, 1e-2)  # of the kernel's variance, added to its diagonal: the least that does
 BLOCK = 1024  # samples whose kernel values are held at a time
 
 
 @dataclass(frozen=True)
-class GprConfig:
+class GprConfig(Inputs):
     """The process's cost; its window is the newest sample.
 
     Attributes:
         inducing: inducing points M (k-means centres of the samples).
         subset: samples, drawn at random, that the hyperparameters are fitted to.
-        acceleration: feed qdd besides q and qd.
     """
 
     window: ClassVar[int] = 1
     inducing: int = 512
     subset: int = 500
-    acceleration: bool = False
 
     def __post_init__(self) -> None:
         check_ranges("network", self, inducing=(1, 4096), subset=(2, 4096))
@@ -62,7 +62,7 @@ class Gpr(nn.Module):
     def __init__(self, joints: int, config: GprConfig):
         super().__init__()
         self.config = config
-        features = (3 if config.acceleration else 2) * joints  # C
+        features = config.features(joints)  # C
         shapes = {
             "points": (config.inducing, features),
             "weights": (joints, config.inducing, 1),  # 0 where there are fewer samples than points
@@ -93,9 +93,7 @@ class Gpr(nn.Module):
         if len(points) < len(x):
             centres = KMeans(len(points), init=points.cpu().numpy(), n_init=1, max_iter=20).fit(x.cpu().numpy())
             points = torch.as_tensor(centres.cluster_centers_, device=x.device)
-        covariance = self.kernel(points, points)
-        covariance.diagonal(dim1=1, dim2=2).mul_(1 + JITTER)
-        root = torch.linalg.cholesky(covariance)  # (J, M, M)
+        root = _root(self.kernel(points, points))  # (J, M, M)
         inner = self.noise * torch.eye(len(points), dtype=x.dtype, device=x.device)
         right = torch.zeros_like(inner[:, :, :1])
         for rows, torques in zip(x.split(BLOCK), tau.split(BLOCK), strict=True):
@@ -114,3 +112,13 @@ class Gpr(nn.Module):
         self.amplitude[joint] = fitted.k1.k1.constant_value
         self.length[joint] = torch.as_tensor(fitted.k1.k2.length_scale)
         self.noise[joint] = fitted.k2.noise_level
+
+
+def _root(covariance: Tensor) -> Tensor:
+    """Cholesky factors of covariances (J, M, M), some of which may be singular but for rounding."""
+    for jitter in JITTERS:
+        lifted = covariance + jitter * torch.diag_embed(covariance.diagonal(dim1=1, dim2=2))
+        root, failed = torch.linalg.cholesky_ex(lifted)
+        if not failed.any():
+            break
+    return root

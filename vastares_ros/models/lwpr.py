@@ -24,12 +24,14 @@ from torch import Tensor, nn
 from vastares_ros.core.config import check_ranges
 from vastares_ros.core.samples import Array
 
+from .inputs import Inputs
+
 CUTOFF = 1e-3  # activation below which a sample does not concern a field
 TINY = 1e-10
 
 
 @dataclass(frozen=True)
-class LwprConfig:
+class LwprConfig(Inputs):
     """How the fields are placed and learn; its window is the newest sample.
 
     Attributes:
@@ -40,7 +42,6 @@ class LwprConfig:
         projections: directions of a field's partial least squares.
         forgetting: what statistics are multiplied by with every sample that concerns a field.
         passes: times that training goes through the samples, in random order.
-        acceleration: feed qdd besides q and qd.
     """
 
     window: ClassVar[int] = 1
@@ -51,7 +52,6 @@ class LwprConfig:
     projections: int = 4
     forgetting: float = 0.9999
     passes: int = 3
-    acceleration: bool = False
 
     def __post_init__(self) -> None:
         check_ranges("network", self, fields=(1, 10_000), threshold=(1e-3, 0.99), metric=(1e-6, 1e6))
@@ -74,7 +74,7 @@ class Lwpr(nn.Module):
     def __init__(self, joints: int, config: LwprConfig):
         super().__init__()
         self.config = config
-        features = (3 if config.acceleration else 2) * joints  # C
+        features = config.features(joints)  # C
         fields, directions = (joints, config.fields), config.projections
         state = {
             "weight": torch.zeros(fields),  # sum of activations; 0 where there is no field yet

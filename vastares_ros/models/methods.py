@@ -20,7 +20,7 @@ from .gpr import Gpr, GprConfig
 from .lwpr import Lwpr, LwprConfig
 from .mlp import Mlp, MlpConfig
 from .recurrent import Recurrent, RecurrentConfig
-from .rigid_body import RigidBodyConfig
+from .rigid_body import ObserverConfig, RigidBodyConfig
 from .transformer import Transformer, TransformerConfig
 from .va_sta_reslstm import NetworkConfig, VaStaResLSTM
 
@@ -72,7 +72,11 @@ METHODS = {
     "lwpr": Method("LWPR", LwprConfig),
 }
 
-RIGID_BODY = "rigid_body"  # no network and not trained: identified, see `core.identification`
+# No network and not trained: identified, see `core.identification`.
+IDENTIFIED = {
+    "rigid_body": Method("Rigid body", RigidBodyConfig),
+    "momentum_observer": Method("Momentum observer", ObserverConfig),
+}
 
 
 def method(name: str) -> Method:
@@ -92,10 +96,10 @@ def network_config(name: str, values: object, where: str = "network") -> Any:
     Raises:
         ConfigError: the method or a field is unknown, or a value is wrong.
     """
-    chosen = Method("Rigid body", RigidBodyConfig) if name == RIGID_BODY else method(name)
+    chosen = IDENTIFIED.get(name) or method(name)
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where} must be a mapping of fields, not {values!r}")
-    known = [f.name for f in fields(chosen.config)]
+    known = [f.name for f in sorted(fields(chosen.config), key=lambda f: f.kw_only is True)]  # its own before those of all
     for key in values:
         if key not in known:
             own = ", ".join(k for k in known if k not in chosen.fixed)

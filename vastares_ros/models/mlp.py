@@ -14,23 +14,22 @@ from torch import Tensor, nn
 
 from vastares_ros.core.config import check_ranges
 
+from .inputs import Inputs
 from .stacked import StackedLinear, for_each
 
 
 @dataclass(frozen=True)
-class MlpConfig:
+class MlpConfig(Inputs):
     """The perceptron's shape; its window is the newest sample.
 
     Attributes:
         hidden: units of a hidden layer.
         layers: hidden layers.
-        acceleration: feed qdd besides q and qd.
     """
 
     window: ClassVar[int] = 1
     hidden: int = 64
     layers: int = 2
-    acceleration: bool = False
 
     def __post_init__(self) -> None:
         check_ranges("network", self, hidden=(1, 4096), layers=(1, 10))
@@ -42,7 +41,7 @@ class Mlp(nn.Module):
     def __init__(self, joints: int, config: MlpConfig, seeds: int = 1):
         super().__init__()
         self.nets = seeds * joints  # J
-        sizes = [(3 if config.acceleration else 2) * joints, *[config.hidden] * config.layers, 1]
+        sizes = [config.features(joints), *[config.hidden] * config.layers, 1]
         self.layers = nn.ModuleList(StackedLinear(self.nets, a, b) for a, b in pairwise(sizes))
 
     def forward(self, x: Tensor) -> Tensor:

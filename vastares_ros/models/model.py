@@ -42,32 +42,84 @@ class Scaler(nn.Module):
         return z * self.scale + self.mean
 
 
+class Correction(nn.Module):
+    """What a new tool adds to the torque of a network that knows no physics, near the poses that it was seen in."""
+
+    coefficients: Tensor
+
+    def __init__(self, joints: int):
+        super().__init__()
+        self.register_buffer("coefficients", torch.zeros(1 + 2 * joints, joints))
+
+    @staticmethod
+    def features(q: Tensor) -> Tensor:
+        """One, and sine and cosine of positions q (N, J) [rad]: shape (N, 1 + 2 J)."""
+        return torch.cat([torch.ones_like(q[:, :1]), q.sin(), q.cos()], dim=1)
+
+    def forward(self, q: Tensor) -> Tensor:
+        """Torque (B, J) [N·m or A] at positions q (B, J) [rad]."""
+        return self.features(q) @ self.coefficients
+
+
 class Model(nn.Module):
     """Windows of raw features [rad, rad/s] in, contact-free torques [N·m or A] out.
 
-    With a prior, which a model without a network has, the prior's torque is the last J of the C features.
+    With a prior its torque is the last J of the C features. A network beside it, if there is one, adds what the prior
+    leaves, each joint's share times a guard that is zero where the network does not help. A correction is what
+    `vastares adapt` adds where there is no prior.
     """
+
+    guard: Tensor
 
     def __init__(self, joints: int, config: Any, prior: Prior | None = None):
         super().__init__()
         self.joints = joints
-        self.config = config  # one of the classes in `methods.NETWORKS`, or `RigidBodyConfig`
+        self.config = config  # one of the classes in `methods.NETWORKS`, or those of `methods.IDENTIFIED`
         self.prior = prior
-        self.motion = (3 if config.acceleration else 2) * joints  # features that the sensors give
-        if prior is None:
-            self.network = NETWORKS[type(config)](joints, config)
+        self.motion = (3 if config.acceleration or prior else 2) * joints  # features that the sensors give
         self.features = Scaler(self.motion + (joints if prior else 0))
         self.torque = Scaler(joints)
+        if type(config) in NETWORKS:
+            self.network = NETWORKS[type(config)](joints, config)
+        if self.hybrid:
+            self.residual = Scaler(joints)
+            self.register_buffer("guard", torch.ones(joints))
+        self.correction: Correction | None = None
+
+    @property
+    def hybrid(self) -> bool:
+        """Whether a network corrects a prior."""
+        return self.prior is not None and hasattr(self, "network")
+
+    @property
+    def target(self) -> Scaler:
+        """Statistics of what the network learns: torque, or what the prior leaves of it."""
+        return self.residual if self.hybrid else self.torque
+
+    def inputs(self, x: Tensor) -> Tensor:
+        """What the network sees of raw features x (..., C), standardised."""
+        x = self.features(x)
+        if not self.hybrid:
+            return x
+        seen = [x[..., : (3 if self.config.acceleration else 2) * self.joints]]
+        if self.config.prior_torque:
+            seen.append(x[..., self.motion :])
+        return torch.cat(seen, dim=-1)
 
     def chain(self, rate: float, config: FilterConfig) -> SignalChain:
         """From raw samples at `rate` [Hz] to this model's features, with a state of its own."""
-        return SignalChain(rate, config, self.config.acceleration, self.prior.over(rate) if self.prior else None)
+        prior = self.prior.over(rate, self.config) if self.prior else None
+        return SignalChain(rate, config, self.motion == 3 * self.joints, prior)
 
     def forward(self, x: Tensor) -> Tensor:
         """tau_free (B, J) from windows x (B, T, C), newest last."""
-        if self.prior is not None:
-            return x[:, -1, self.motion :]
-        return self.torque.inverse(self.network(self.features(x)))
+        if self.prior is None:
+            tau = self.torque.inverse(self.network(self.inputs(x)))
+            return tau if self.correction is None else tau + self.correction(x[:, -1, : self.joints])
+        known = x[:, -1, self.motion :]
+        if not self.hybrid:
+            return known
+        return known + self.guard * self.residual.inverse(self.network(self.inputs(x)))
 
     @torch.inference_mode()
     def predict(self, x: Array, batch: int = 1024) -> Array:

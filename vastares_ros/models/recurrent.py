@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vastares_ros.core.config import check_ranges
 from vastares_ros.core.errors import ConfigError
 
+from .inputs import Inputs
 from .stacked import StackedGRU, StackedLinear, StackedLSTM, StackedRNN, for_each
 
 LAYERS: dict[str, type[StackedLSTM] | type[StackedGRU] | type[StackedRNN]] = {
@@ -19,20 +20,18 @@ LAYERS: dict[str, type[StackedLSTM] | type[StackedGRU] | type[StackedRNN]] = {
 
 
 @dataclass(frozen=True)
-class RecurrentConfig:
+class RecurrentConfig(Inputs):
     """A recurrent network's shape.
 
     Attributes:
         window: samples T the network sees, newest last.
         hidden: hidden size of the layer.
         kind: "lstm", "gru" or "rnn" (tanh); the method says which.
-        acceleration: feed qdd besides q and qd.
     """
 
     window: int = 32
     hidden: int = 32
     kind: str = "lstm"
-    acceleration: bool = False
 
     def __post_init__(self) -> None:
         check_ranges("network", self, window=(2, 1024), hidden=(1, 1024))
@@ -46,7 +45,7 @@ class Recurrent(nn.Module):
     def __init__(self, joints: int, config: RecurrentConfig, seeds: int = 1):
         super().__init__()
         self.nets = seeds * joints  # J
-        features = (3 if config.acceleration else 2) * joints  # C
+        features = config.features(joints)  # C
         self.layer = LAYERS[config.kind](self.nets, features, config.hidden)
         self.head = StackedLinear(self.nets, config.hidden, 1)
 

@@ -18,11 +18,12 @@ from torch.nn.functional import scaled_dot_product_attention
 from vastares_ros.core.config import check_ranges
 from vastares_ros.core.errors import ConfigError
 
+from .inputs import Inputs
 from .stacked import StackedLayerNorm, StackedLinear, for_each
 
 
 @dataclass(frozen=True)
-class TransformerConfig:
+class TransformerConfig(Inputs):
     """The encoder's shape.
 
     Attributes:
@@ -31,7 +32,6 @@ class TransformerConfig:
         heads: attention heads; they share the width among them.
         layers: encoder layers.
         feedforward: units of a layer's feed-forward part.
-        acceleration: feed qdd besides q and qd.
     """
 
     window: int = 32
@@ -39,7 +39,6 @@ class TransformerConfig:
     heads: int = 4
     layers: int = 2
     feedforward: int = 64
-    acceleration: bool = False
 
     def __post_init__(self) -> None:
         check_ranges("network", self, window=(2, 1024), width=(2, 1024), heads=(1, 64), layers=(1, 12))
@@ -56,7 +55,7 @@ class Transformer(nn.Module):
     def __init__(self, joints: int, config: TransformerConfig, seeds: int = 1):
         super().__init__()
         self.nets = nets = seeds * joints  # J
-        self.embedding = StackedLinear(nets, (3 if config.acceleration else 2) * joints, config.width)
+        self.embedding = StackedLinear(nets, config.features(joints), config.width)
         self.register_buffer("positions", sinusoids(config.window, config.width), persistent=False)
         self.layers = nn.ModuleList(EncoderLayer(nets, config) for _ in range(config.layers))
         self.norm = StackedLayerNorm(nets, config.width)

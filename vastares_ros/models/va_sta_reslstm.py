@@ -27,6 +27,7 @@ from torch.nn.functional import elu_, pad
 from vastares_ros.core.config import check_ranges
 from vastares_ros.core.errors import ConfigError
 
+from .inputs import Inputs
 from .stacked import StackedBatchNorm, StackedLinear, StackedLSTM, StackedMLP, for_each
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {  # in place: their gradients need the output alone
@@ -47,7 +48,7 @@ CHOICES = {
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
+class NetworkConfig(Inputs):
     """The network's shape, and the choices that [1] leaves open.
 
     Attributes:
@@ -59,7 +60,6 @@ class NetworkConfig:
         residual: residual connection around the LSTM on or off (section 3.1).
         temporal: "va" (velocity-aware fusion), "hn" (TA-hn), "wa" (TA-WA) or "none" (the last hidden state).
         temporal_activation: activation of the temporal MLP ([1], figure 8: selu).
-        acceleration: feed qdd besides q and qd.
         temporal_axis: the softmax of algorithm 3 runs over "hidden" units of a step, or over "time".
         velocity: what algorithm 2 sees: the "newest" velocities of all joints, the joint's "own" over the window,
             or all joints' over the "window".
@@ -75,7 +75,6 @@ class NetworkConfig:
     residual: bool = True
     temporal: str = "va"
     temporal_activation: str = "selu"
-    acceleration: bool = False
     temporal_axis: str = "hidden"
     velocity: str = "newest"
     sigmoid: str = "residual"
@@ -96,7 +95,7 @@ class VaStaResLSTM(nn.Module):
         self.config = config
         self.joints = joints
         self.nets = nets = seeds * joints  # J
-        features = (3 if config.acceleration else 2) * joints  # C
+        features = config.features(joints)  # C
         h = config.hidden
         if config.spatial:
             activation = ACTIVATIONS[config.spatial_activation]

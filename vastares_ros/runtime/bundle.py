@@ -17,6 +17,19 @@ BOUND_QUANTILE = 0.99
 
 
 @dataclass(frozen=True)
+class Parent:
+    """The bundle that another one was adapted from.
+
+    Attributes:
+        name: of its folder.
+        sha256: of the fields of its `bundle.yaml`, as it says itself.
+    """
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Bundle:
     """A trained model with all that is needed to run it and to judge whether it fits.
 
@@ -37,6 +50,7 @@ class Bundle:
         training: configuration, seed, device and split by recording.
         metrics: figures of the model beside the baselines.
         dataset_sha256: hash of the training data.
+        parent: what it was adapted from, if it was.
     """
 
     robot: str
@@ -55,6 +69,7 @@ class Bundle:
     training: Mapping[str, Any]
     metrics: Mapping[str, Any]
     dataset_sha256: str
+    parent: Parent | None = None
 
     @property
     def bound(self) -> Array:

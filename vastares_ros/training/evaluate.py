@@ -15,7 +15,7 @@ from vastares_ros.core.signals import FilterConfig
 from vastares_ros.models.baselines import Ridge
 from vastares_ros.models.model import Model
 
-PREDICTORS = ("model", "mean", "ridge")
+BASELINES = ("mean", "ridge")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Prediction:
         episode: its name.
         t: stamps, shape (N,) [s].
         tau_meas: filtered measured torque, shape (N, J).
-        tau: what each of `PREDICTORS` says, shape (N, J) each.
+        tau: what each predictor says, shape (N, J) each: "model", `BASELINES`, and "prior" where a network corrects
+            one.
     """
 
     episode: str
@@ -62,6 +63,8 @@ def predict(
         mean = np.broadcast_to(model.torque.mean.cpu().numpy().astype(np.float64), tau_meas.shape)
         linear = ridge.predict(x[skip:, : model.motion])
         tau = {"model": model.predict(x[skip - filling :]), "mean": mean, "ridge": linear}
+        if model.hybrid:
+            tau["prior"] = x[skip:, model.motion :]
         predictions.append(Prediction(episode.name, episode.t[skip:], tau_meas, tau))
     if not predictions:
         raise DatasetError(f"too short: no episode has the {skip + 1} samples that are needed")
@@ -81,7 +84,7 @@ def score(predictions: Sequence[Prediction], joints: Sequence[str], training_var
     """
     tau_meas = np.concatenate([p.tau_meas for p in predictions])
     figures: dict[str, Any] = {"nmse": {}, "rmse": {}, "nmse_mean": {}, "samples": len(tau_meas)}
-    for name in PREDICTORS:
+    for name in predictions[0].tau:
         error = np.concatenate([p.tau[name] for p in predictions]) - tau_meas
         mse = np.square(error).mean(axis=0)
         nmse = mse / training_variance

@@ -1,8 +1,8 @@
-"""The experiments of [1], sections 4.1 to 4.3, on any dataset.
+"""The experiments of [1], sections 4.1 to 4.3, on any dataset, and physics beside them.
 
-An experiment is a table of rows, each a training configuration; a row and a seed make a cell. Cells are cached by the
-hash of all they depend on: a run that was stopped goes on, and one that is finished is read. The cells of a row are
-trained in one batched pass; passes run side by side.
+An experiment is a table of rows, each a training configuration; a row and a seed make a cell, and where each recording
+is left out in turn a recording, too. Cells are cached by the hash of all they depend on: a run that was stopped goes
+on, and one that is finished is read. The cells of a row are trained in one batched pass; passes run side by side.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ from vastares_ros.io.folders import written_folder
 from vastares_ros.models.methods import METHODS
 from vastares_ros.runtime.bundle import Bundle
 
-from .evaluate import PREDICTORS
+from .evaluate import BASELINES
 from .fit import fit_seeds
-from .train import TrainConfig, device_for
+from .identify import IdentifyConfig, identify_bundle
+from .prior import arm_of
+from .train import PriorConfig, TrainConfig, device_for
 
 HELD_OUT = 0.2  # of the samples, at least, in the recordings that are held out where none are named
 RESULT = "result.json"
@@ -48,7 +50,7 @@ class Cell:
 
     Attributes:
         row: label of its row.
-        config: everything about the training, its seed included.
+        config: everything about the training, its seed included; of an identification, which has none, that.
         dataset: folder of the dataset.
         dataset_sha256: its hash.
         test: recordings to judge on.
@@ -59,7 +61,7 @@ class Cell:
     """
 
     row: str
-    config: TrainConfig
+    config: TrainConfig | IdentifyConfig
     dataset: Path
     dataset_sha256: str
     test: tuple[str, ...]
@@ -67,6 +69,17 @@ class Cell:
     device: str = "cpu"
     paper: str = ""
     skip: int = 0
+
+    @property
+    def seed(self) -> int:
+        """That of the training."""
+        return self.config.seed if isinstance(self.config, TrainConfig) else 0
+
+    @property
+    def all_seeds(self) -> str:
+        """What cells have in common that one pass trains."""
+        alike = replace(self.config, seed=0) if isinstance(self.config, TrainConfig) else self.config
+        return replace(self, config=alike).key
 
     @property
     def key(self) -> str:
@@ -184,6 +197,23 @@ def chosen(results: Sequence[Mapping[str, Any]], rows: Mapping[str, TrainConfig]
     return {name: row for name, (_, row) in best.items()}
 
 
+def physics(base: TrainConfig) -> dict[str, TrainConfig | IdentifyConfig]:
+    """Identification, with and without following friction, networks on top of it, and networks alone."""
+    alone = _methods(replace(base, prior=PriorConfig()), "gru", "mlp", "va_sta_reslstm")
+    over = replace(base, prior=replace(base.prior, kind="rigid_body"))
+    following = over.prior.following
+    return {
+        **alone,
+        "plain identification": IdentifyConfig("plain", base.filter, base.filter),
+        "rich identification": IdentifyConfig("rich", base.filter, base.filter),
+        f"rich, friction followed in {following:g} s": IdentifyConfig(
+            "rich", base.filter, base.filter, following=following
+        ),
+        **{f"hybrid with {row}": config for row, config in _methods(over, "va_sta_reslstm").items()},
+    }
+
+
+Rows = Mapping[str, TrainConfig | IdentifyConfig]
 EXPERIMENTS: dict[str, Callable[[TrainConfig], dict[str, TrainConfig]]] = {
     "ablation": ablation,
     "compare": compare,
@@ -215,17 +245,23 @@ def run_pass(cells: Sequence[Cell], folder: Path) -> list[dict[str, Any] | Excep
     """Train cells that differ in their seed alone, and write figures and bundle of each to `folder/<key>`.
 
     Returns:
-        For each cell `row`, `seed`, `nmse` and `rmse` (predictor -> joint -> number), `nmse_mean`, that on validation
-        recordings `validation_nmse_mean`, `seconds` (its share), `parameters` and `bundle`; or why it has none.
+        For each cell `row`, `seed`, `test`, `nmse` and `rmse` (predictor -> joint -> number), `nmse_mean`, that on
+        validation recordings `validation_nmse_mean`, `seconds` (its share), `parameters` and `bundle`; or why it has
+        none.
     """
     first = cells[0]
     torch.set_num_threads(1)
     began = time.perf_counter()
     dataset, device = load_dataset(first.dataset), device_for(first.device)
-    seeds = [cell.config.seed for cell in cells]
-    bundles = fit_seeds(
-        dataset, first.config, seeds, device, first.test, first.validation, first.skip, paper=first.paper
-    )
+    bundles: Sequence[Bundle | Exception]
+    if isinstance(first.config, IdentifyConfig):
+        held_out = (first.test, first.validation, first.skip)
+        bundles = [identify_bundle(dataset, arm_of(dataset), first.config, *held_out)[0]]
+    else:
+        seeds = [cell.seed for cell in cells]
+        bundles = fit_seeds(
+            dataset, first.config, seeds, device, first.test, first.validation, first.skip, paper=first.paper
+        )
     seconds = round((time.perf_counter() - began) / len(cells), 1)
     results: list[dict[str, Any] | Exception] = []
     for cell, bundle in zip(cells, bundles, strict=True):
@@ -235,13 +271,14 @@ def run_pass(cells: Sequence[Cell], folder: Path) -> list[dict[str, Any] | Excep
         place = folder / cell.key
         result = {
             "row": cell.row,
-            "seed": cell.config.seed,
+            "seed": cell.seed,
+            "test": list(cell.test),
             **{name: bundle.metrics[name] for name in ("nmse", "rmse", "nmse_mean")},
             "validation_nmse_mean": bundle.metrics.get("validation_nmse_mean"),
             "unit": bundle.effort.unit,
             "leakage": bundle.metrics.get("leakage", []),
             "seconds": seconds,
-            "parameters": sum(p.numel() for p in bundle.model.network.state_dict().values()),
+            "parameters": sum(p.numel() for p in bundle.model.state_dict().values()),
             "bundle": str(place / "bundle"),
         }
         with written_folder(place, RESULT, force=True) as scratch:
@@ -287,7 +324,7 @@ def _passes(cells: Sequence[Cell], jobs: int) -> list[list[Cell]]:
     """Cells that differ in their seed alone, together; the last rows first, since they tend to take longest."""
     passes: dict[str, list[Cell]] = {}
     for cell in cells:
-        passes.setdefault(replace(cell, config=replace(cell.config, seed=0)).key, []).append(cell)
+        passes.setdefault(cell.all_seeds, []).append(cell)
     if len(passes) < jobs:  # better one seed a process than idle ones
         return [[cell] for cell in cells]
     return list(passes.values())[::-1]
@@ -345,7 +382,7 @@ def _run_on_ray(passes: Sequence[list[Cell]], folder: Path, jobs: int, address: 
 
 
 def make_cells(
-    rows: Mapping[str, TrainConfig],
+    rows: Rows,
     seeds: int,
     dataset: Dataset,
     path: Path,
@@ -357,7 +394,11 @@ def make_cells(
     """The cells of an experiment: every row with seeds 0, 1, …"""
     skip = max(config.network.window for config in rows.values()) - 1  # so that all are judged on the same samples
     where = (path.absolute(), dataset.sha256, tuple(test), tuple(validation), device, paper, skip)
-    return [Cell(row, replace(c, seed=seed), *where) for seed in range(seeds) for row, c in rows.items()]
+    cells = []
+    for row, config in rows.items():
+        drawn = [replace(config, seed=s) for s in range(seeds)] if isinstance(config, TrainConfig) else [config]
+        cells += [Cell(row, c, *where) for c in drawn]
+    return cells
 
 
 def attention_weights(bundle: Bundle, episodes: Sequence[Episode], most: int = 2000) -> dict[str, Array]:
@@ -381,6 +422,27 @@ def attention_weights(bundle: Bundle, episodes: Sequence[Episode], most: int = 2
     return {name: w.mean(dim=batch_axis[name]).double().numpy() for name, w in weights.items()}
 
 
+def over_recordings(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Results of cells that left out one recording each, joined to one of each row and seed, for `summarise`.
+
+    Its "joints" are the recordings, each with its nmse averaged over the joints.
+    """
+    joined = []
+    for row, seed in dict.fromkeys((r["row"], r["seed"]) for r in results):
+        of = {", ".join(r["test"]): r for r in results if (r["row"], r["seed"]) == (row, seed)}
+        first = next(iter(of.values()))
+        nmse = {name: {test: r["nmse_mean"][name] for test, r in of.items()} for name in ("model", *BASELINES)}
+        joined.append(
+            {
+                **{key: first[key] for key in ("row", "seed", "parameters")},
+                "nmse": nmse,
+                "nmse_mean": {name: float(np.mean(list(by.values()))) for name, by in nmse.items()},
+                "seconds": sum(r["seconds"] for r in of.values()),
+            }
+        )
+    return joined
+
+
 def summarise(results: Sequence[Mapping[str, Any]], rows: Sequence[str]) -> dict[str, Any]:
     """Mean and standard deviation over seeds.
 
@@ -389,7 +451,7 @@ def summarise(results: Sequence[Mapping[str, Any]], rows: Sequence[str]) -> dict
         rows `mean` and `ridge` first. Rows without a result are left out.
     """
     table: dict[str, Any] = {}
-    for baseline in PREDICTORS[1:]:
+    for baseline in BASELINES:
         if results:
             table[baseline] = {
                 "nmse": {joint: [x, 0.0] for joint, x in results[0]["nmse"][baseline].items()},
@@ -417,6 +479,8 @@ def _spread(values: Sequence[float]) -> list[float]:
 
 def markdown(table: Mapping[str, Any], printed: Mapping[str, Sequence[float | None]] | None = None) -> str:
     """The table in the layout of [1]: per joint and mean, mean ± standard deviation over seeds, best in bold.
+
+    Of the results of `over_recordings`: per recording and mean.
 
     Args:
         table: as `summarise` gives it.

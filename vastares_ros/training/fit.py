@@ -19,6 +19,8 @@ from vastares_ros.models.model import Model
 from vastares_ros.runtime.bundle import QUANTILES, Bundle
 
 from .evaluate import Prediction, predict, score
+from .hybrid import train_hybrids
+from .prior import arm_of
 from .train import Progress, TrainConfig, Windows, train_seeds
 
 # Samples for training, and the next for testing, of the three data sets of [1], section 4.1.
@@ -63,10 +65,10 @@ def paper_split(dataset: Dataset, name: str) -> tuple[tuple[Episode, ...], tuple
             f"the split {name} of [1] trains on {first} samples and tests on the next {following}, the dataset holds "
             f"{held}: split by recording with --test instead"
         )
-    return _between(dataset.episodes, 0, first), _between(dataset.episodes, first, first + following)
+    return between(dataset.episodes, 0, first), between(dataset.episodes, first, first + following)
 
 
-def _between(episodes: Sequence[Episode], start: int, end: int) -> tuple[Episode, ...]:
+def between(episodes: Sequence[Episode], start: int, end: int) -> tuple[Episode, ...]:
     """Samples `start` to `end`, counted over all episodes; an episode that is cut says so in its name."""
     parts = []
     for e in episodes:
@@ -95,11 +97,15 @@ def fit(
     report: Callable[[Progress], None] = lambda progress: None,
     checkpoint: Path | None = None,
     paper: str = "",
+    urdf: Path | None = None,
 ) -> Bundle:
     """Train on what is not held out, and judge on test recordings (else on validation, else on training recordings).
 
     The residual's quantiles, which bound it in free motion, come from validation recordings where there are any, so
     that the test recordings choose nothing; else from the recordings that are judged.
+
+    With a prior in the configuration the network corrects what is identified of the dataset's arm, see `hybrid`;
+    `urdf` is a file to take instead of the robot's own.
 
     With `paper`, a name of `PAPER_SPLITS`, `test` and `validation` do not count. Recordings that it cuts through are
     listed as `leakage` beside the figures.
@@ -108,9 +114,7 @@ def fit(
         ConfigError: training diverged.
         DatasetError: see `split`, `paper_split` and `train`.
     """
-    (bundle,) = fit_seeds(
-        dataset, config, [config.seed], device, test, validation, report=report, checkpoint=checkpoint, paper=paper
-    )
+    (bundle,) = fit_seeds(dataset, config, [config.seed], device, test, validation, 0, report, checkpoint, paper, urdf)
     if isinstance(bundle, ConfigError):
         raise bundle
     return bundle
@@ -127,6 +131,7 @@ def fit_seeds(
     report: Callable[[Progress], None] = lambda progress: None,
     checkpoint: Path | None = None,
     paper: str = "",
+    urdf: Path | None = None,
 ) -> list[Bundle | ConfigError]:
     """`fit` for several seeds in one batched pass; for a seed that diverged, the reason.
 
@@ -144,9 +149,16 @@ def fit_seeds(
     else:
         training, validated, tested = split(dataset, test, validation)
         rule = "by recording"
-    models = train_seeds(training, validated, dataset.rate, config, seeds, device, report, checkpoint)
-    data = Windows(training, dataset.rate, config)
-    ridge = Ridge.fit(data.x, data.tau)
+    models: Sequence[Model | ConfigError]
+    if config.prior.kind == "none":
+        models = train_seeds(training, validated, dataset.rate, config, seeds, device, report, checkpoint)
+    else:
+        arm = arm_of(dataset, urdf)
+        models = train_hybrids(dataset, arm, config, seeds, device, training, validated, report, checkpoint)
+    prior = next((m.prior for m in models if isinstance(m, Model)), None)
+    data = Windows(training, dataset.rate, config, prior)
+    joints = len(dataset.joints)
+    ridge = Ridge.fit(data.x[:, :-joints] if prior else data.x, data.tau)
     parts = {"training": training, "validation": validated, "test": tested}
 
     def bundle(model: Model, seed: int) -> Bundle:

@@ -7,21 +7,18 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from vastares_ros.core.errors import RobotError
-from vastares_ros.core.identification import Identification, Motion, identify
-from vastares_ros.core.physics import child_links, links
-from vastares_ros.core.prior import FORMS
-from vastares_ros.core.robot import Robot, names_in_urdf
-from vastares_ros.core.samples import Episode
-from vastares_ros.core.signals import FilterConfig, SignalChain
+from vastares_ros.core.errors import ConfigError
+from vastares_ros.core.identification import Identification
+from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.datasets import Dataset
 from vastares_ros.models.baselines import Ridge
-from vastares_ros.models.methods import RIGID_BODY
+from vastares_ros.models.methods import IDENTIFIED
 from vastares_ros.models.model import Model
-from vastares_ros.models.rigid_body import Prior, RigidBodyConfig
+from vastares_ros.models.rigid_body import ObserverConfig, RigidBodyConfig
 from vastares_ros.runtime.bundle import Bundle
 
 from .fit import judged, split
+from .prior import Arm, fit_prior
 
 
 @dataclass(frozen=True)
@@ -30,68 +27,34 @@ class IdentifyConfig:
 
     Attributes:
         form: of friction, one of `core.prior.FORMS`.
-        filter: low-pass of all signals.
+        filter: low-pass of the signals that are identified from.
+        live: low-pass of all signals where the bundle runs; noise that identification is spared may do there.
+        network: what computes with what is found, one of the configs in `methods.IDENTIFIED`.
+        following: time in which the level of friction is followed where the bundle runs [s]; 0: as identified.
     """
 
     form: str = "rich"
     filter: FilterConfig = field(default_factory=FilterConfig)
+    live: FilterConfig = field(default_factory=FilterConfig)
+    network: RigidBodyConfig = field(default_factory=RigidBodyConfig)
+    following: float = 0.0
 
-
-def urdf_joints(urdf: str, joints: Sequence[str], robot: Robot | None) -> tuple[str, ...]:
-    """The names that a URDF has for J joints as published.
-
-    Raises:
-        RobotError: it lacks some; they are named.
-    """
-    there = links(urdf, "child")
-    names = tuple(names_in_urdf(joints, there, robot))
-    if absent := [joint for joint, name in zip(joints, names, strict=True) if name not in there]:
-        raise RobotError(
-            f"the URDF has no joint {', '.join(absent)}; it has {', '.join(there)}: give the arm's own URDF, or a "
-            f"robot file with urdf_joints to `vastares prepare --robot`"
-        )
-    return names
-
-
-def fit_prior(
-    dataset: Dataset, episodes: Sequence[Episode], urdf: str, robot: Robot | None, config: IdentifyConfig
-) -> tuple[Prior, Identification]:
-    """Identify an arm from some episodes of a dataset.
-
-    Args:
-        dataset: joints, rate and meaning of effort.
-        episodes: to identify from.
-        urdf: text of the URDF.
-        robot: the robot, if it is known; it says how its URDF names joints.
-        config: everything else.
-
-    Raises:
-        ConfigError: see `identify`.
-        DatasetError: likewise.
-        RobotError: the URDF does not match the joints, or cannot be read.
-    """
-    joints = urdf_joints(urdf, dataset.joints, robot)
-    tip = robot.tip if robot and robot.tip in links(urdf, "child").values() else child_links(urdf, joints)[-1]
-    gravity = not dataset.effort.gravity_compensated
-    body = Prior(urdf, joints, tip, gravity, (), 1.0).body()
-    motions = []
-    for e in episodes:
-        x, tau = SignalChain(dataset.rate, config.filter, acceleration=True).run(e.q, e.qd, e.tau)
-        motions.append(Motion(e.recording, x, tau))
-    found = identify(body, dataset.joints, motions, dataset.rate, config.form, dataset.effort.unit == "A")
-    prior = Prior(urdf, joints, tip, gravity, FORMS[config.form], found.parameters.smoothing)
-    return prior.take(found.parameters), found
+    def __post_init__(self) -> None:
+        if not 0 <= self.following <= 3600:
+            raise ConfigError(f"following is {self.following}: use 0 (never) to 3600 s")
+        if self.following and isinstance(self.network, ObserverConfig):
+            raise ConfigError("a momentum observer follows no level of friction: leave out following")
 
 
 def identify_bundle(
     dataset: Dataset,
-    urdf: str,
-    robot: Robot | None,
+    arm: Arm,
     config: IdentifyConfig,
     test: Sequence[str] = (),
     validation: Sequence[str] = (),
+    skip: int = 0,
 ) -> tuple[Bundle, Identification]:
-    """Identify from what is not held out, and judge as `fit.fit` does.
+    """Identify from what is not held out, and judge as `fit.fit_seeds` does.
 
     Raises:
         ConfigError: see `fit_prior`.
@@ -99,9 +62,9 @@ def identify_bundle(
         RobotError: see `fit_prior`.
     """
     training, validated, tested = split(dataset, test, validation)
-    prior, found = fit_prior(dataset, training, urdf, robot, config)
-    model = Model(len(dataset.joints), RigidBodyConfig(), prior).eval()
-    chain = model.chain(dataset.rate, config.filter)
+    prior, found = fit_prior(dataset, training, arm, config.form, config.filter, config.following)
+    model = Model(len(dataset.joints), config.network, prior).eval()
+    chain = model.chain(dataset.rate, config.live)
     signals = []
     for e in training:
         chain.reset()
@@ -122,4 +85,5 @@ def identify_bundle(
             "base_parameters": [asdict(p) for p in found.base],
         },
     }
-    return judged(dataset, parts, RIGID_BODY, model, ridge, config.filter, x, about), found
+    name = next(name for name, method in IDENTIFIED.items() if method.config is type(config.network))
+    return judged(dataset, parts, name, model, ridge, config.live, x, about, skip), found

@@ -16,11 +16,36 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vastares_ros.core.config import check_ranges
 from vastares_ros.core.errors import ConfigError, DatasetError, DeviceError, OutputError
+from vastares_ros.core.prior import FORMS
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.signals import FilterConfig, SignalChain
 from vastares_ros.models.methods import NETWORKS, Fitted, method, network_config
 from vastares_ros.models.model import Model
+from vastares_ros.models.rigid_body import Prior
+
+
+@dataclass(frozen=True)
+class PriorConfig:
+    """Physics that a network corrects.
+
+    Attributes:
+        kind: "rigid_body", identified from the training recordings, or "none": the network learns all of the torque.
+        form: of friction, one of `core.prior.FORMS`.
+        following: time in which the level of friction is followed [s]; 0: as identified, see `core.prior`.
+    """
+
+    kind: str = "none"
+    form: str = "rich"
+    following: float = 20.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("none", "rigid_body"):
+            raise ConfigError(f"prior.kind is {self.kind!r}: use none or rigid_body")
+        if self.form not in FORMS:
+            raise ConfigError(f"prior.form is {self.form!r}: use one of {', '.join(FORMS)}")
+        check_ranges("prior", self, following=(0, 3600))
 
 
 @dataclass(frozen=True)
@@ -30,6 +55,7 @@ class TrainConfig:
     Attributes:
         model: the method, a name of `models.methods.METHODS`.
         network: its network, of the method's configuration class; a mapping is parsed as one.
+        prior: what the network corrects, if anything.
         filter: low-pass of all signals, see `FilterConfig`.
         epochs: passes over the training windows.
         epoch_windows: windows of a pass at most; where there are more, every pass draws that many anew.
@@ -45,6 +71,7 @@ class TrainConfig:
 
     model: str = "va_sta_reslstm"
     network: Any = field(default_factory=dict)
+    prior: PriorConfig = field(default_factory=PriorConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
     epochs: int = 30
     epoch_windows: int = 20_000
@@ -59,6 +86,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.network, method(self.model).config):
             object.__setattr__(self, "network", network_config(self.model, self.network))
+        if self.network.prior_torque and self.prior.kind == "none":
+            raise ConfigError("network.prior_torque is true, but there is no prior: set prior.kind to rigid_body")
         for name, low in (
             ("epochs", 1),
             ("epoch_windows", 2),
@@ -110,15 +139,23 @@ def device_for(name: str) -> torch.device:
     return device
 
 
-def signals(episode: Episode, rate: float, config: TrainConfig) -> tuple[Array, Array]:
+def signals(episode: Episode, rate: float, config: TrainConfig, prior: Prior | None = None) -> tuple[Array, Array]:
     """Features (N, C) and filtered torque (N, J) of an episode, as the estimator would see it live."""
-    return SignalChain(rate, config.filter, config.network.acceleration).run(episode.q, episode.qd, episode.tau)
+    physics = prior.over(rate, config.network) if prior else None
+    chain = SignalChain(rate, config.filter, config.network.acceleration or physics is not None, physics)
+    return chain.run(episode.q, episode.qd, episode.tau)
 
 
 class Windows:
-    """All windows of some episodes on a device, cut when they are asked for; none spans two episodes."""
+    """All windows of some episodes on a device, cut when they are asked for; none spans two episodes.
 
-    def __init__(self, episodes: Sequence[Episode], rate: float, config: TrainConfig):
+    Attributes:
+        x: features of all samples, shape (N, C).
+        tau: filtered torque, shape (N, J).
+        target: what a network is to learn of it, shape (N, J): all, or what the prior leaves.
+    """
+
+    def __init__(self, episodes: Sequence[Episode], rate: float, config: TrainConfig, prior: Prior | None = None):
         """Filter the episodes.
 
         Raises:
@@ -132,9 +169,10 @@ class Windows:
                 f"too short: the longest of {len(episodes)} episodes has {longest} samples, a window takes {length}. "
                 f"Record more, or make network.window smaller"
             )
-        parts = [signals(e, rate, config) for e in usable]
+        parts = [signals(e, rate, config, prior) for e in usable]
         self.x = np.concatenate([x for x, _ in parts])
         self.tau = np.concatenate([tau for _, tau in parts])
+        self.target = self.tau - self.x[:, -self.tau.shape[1] :] if prior else self.tau
         starts = np.cumsum([0, *(len(e) for e in usable[:-1])])
         first = [np.arange(start, start + len(e) - length + 1) for start, e in zip(starts, usable, strict=True)]
         self.first = torch.as_tensor(np.concatenate(first))
@@ -143,8 +181,8 @@ class Windows:
     def to(self, model: Model) -> Windows:
         """Standardise by the model's buffers and move to its device."""
         device = model.torque.mean.device
-        self._x = model.features(torch.as_tensor(self.x, dtype=torch.float32, device=device))
-        self._tau = model.torque(torch.as_tensor(self.tau, dtype=torch.float32, device=device))
+        self._x = model.inputs(torch.as_tensor(self.x, dtype=torch.float32, device=device))
+        self._tau = model.target(torch.as_tensor(self.target, dtype=torch.float32, device=device))
         self.first, self._steps = self.first.to(device), self._steps.to(device)
         return self
 
@@ -200,6 +238,7 @@ def train_seeds(
     device: torch.device,
     report: Callable[[Progress], None] = lambda progress: None,
     checkpoint: Path | None = None,
+    prior: Prior | None = None,
 ) -> list[Model | ConfigError]:
     """Train one network per joint and seed, all in one batched pass.
 
@@ -215,6 +254,7 @@ def train_seeds(
         device: where to train.
         report: called after every epoch, with averages over the seeds.
         checkpoint: file to write after every epoch, and to go on from where it exists.
+        prior: physics that the networks correct, all of them in full: the guard is one.
 
     Returns:
         For each seed its model, in eval mode, on the CPU; or why it has none.
@@ -222,14 +262,15 @@ def train_seeds(
     Raises:
         DatasetError: nothing is long enough for a window, or a checkpoint belongs to another run.
     """
-    data = Windows(training, rate, config)
-    held_out = Windows(validation, rate, config) if validation else None
+    data = Windows(training, rate, config, prior)
+    held_out = Windows(validation, rate, config, prior) if validation else None
     models = []
     for seed in seeds:
         torch.manual_seed(seed)
-        model = Model(training[0].q.shape[1], config.network)
+        model = Model(training[0].q.shape[1], config.network, prior)
         model.features.fit(data.x)
         model.torque.fit(data.tau)
+        model.target.fit(data.target)
         models.append(model.to(device))
     data.to(models[0])
     if held_out is not None:

@@ -1,0 +1,68 @@
+"""What a physics prior adds to a tick: processor time of the signal chain with and without it, side by side in one run.
+
+A UR3 in made-up motion at 125 Hz, sample by sample as in the node, on one core. The least of the rounds counts, since
+other work on the machine only ever adds. Printed as JSON, in microseconds a tick.
+"""
+
+import argparse
+import json
+import time
+
+import numpy as np
+
+from vastares_ros.core.observer import MomentumObserver
+from vastares_ros.core.physics import RigidBody
+from vastares_ros.core.prior import FORMS, TERMS, RigidBodyParameters, RigidBodyPrior
+from vastares_ros.core.signals import FilterConfig, Prior, SignalChain
+from vastares_ros.io.robots import load_robot
+
+RATE = 125.0
+
+
+def parameters(body: RigidBody, form: str, following: float) -> RigidBodyParameters:
+    """The URDF's inertias, and friction of every term."""
+    joints = len(body.joints)
+    friction = np.ones((sum(TERMS[term] for term in FORMS[form]), joints))
+    ones = np.ones(joints)
+    return RigidBodyParameters(body.inertial_parameters, 0.1 * ones, friction, ones, FORMS[form], 0.05, ones, following)
+
+
+def priors() -> dict[str, Prior | None]:
+    """What is timed, by name."""
+    robot = load_robot("ur3")
+
+    def body() -> RigidBody:
+        return RigidBody(robot.urdf, robot.urdf_joints, robot.tip)
+
+    made: dict[str, Prior | None] = {"none": None}
+    for form, following in (("plain", 0.0), ("rich", 0.0), ("rich", 20.0)):
+        name = f"{form}, followed" if following else form
+        made[name] = RigidBodyPrior(body(), parameters(body(), form, following), RATE)
+    made["observer"] = MomentumObserver(body(), parameters(body(), "rich", 0.0), RATE, 20.0)
+    return made
+
+
+def main() -> None:
+    """Time rounds of all in turn."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ticks", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=15)
+    args = parser.parse_args()
+    t = np.arange(args.ticks)[:, None] / RATE
+    frequency = np.linspace(0.5, 2.0, 6)
+    q, qd = np.sin(frequency * t), frequency * np.cos(frequency * t)
+    tau = 5 * np.sin(q)
+    chains = {name: SignalChain(RATE, FilterConfig(), True, prior) for name, prior in priors().items()}
+    best = dict.fromkeys(chains, float("inf"))
+    for _ in range(args.rounds):
+        for name, chain in chains.items():
+            start = time.process_time()
+            for i in range(args.ticks):
+                chain.step(q[i], qd[i], tau[i])
+            best[name] = min(best[name], (time.process_time() - start) / args.ticks * 1e6)
+    added = {name: round(cost - best["none"], 1) for name, cost in best.items() if name != "none"}
+    print(json.dumps({"chain_us": round(best["none"], 1), "added_us": added, "ticks": args.ticks}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vastares_ros.core.config import from_mapping
+from vastares_ros.core.errors import ConfigError, DatasetError, RobotError
+from vastares_ros.io.bundles import load_bundle, save_bundle
+from vastares_ros.runtime.estimator import Estimator
+from vastares_ros.training.evaluate import predict
+from vastares_ros.training.fit import fit
+from vastares_ros.training.identify import IdentifyConfig, identify_bundle
+from vastares_ros.training.prior import arm_of
+from vastares_ros.training.train import TrainConfig
+
+pytest.importorskip("pinocchio")
+CPU = torch.device("cpu")
+
+
+def config(**given):
+    network = {"inducing": 60, "subset": 150}
+    values = {"model": "gpr", "network": network, "prior": {"kind": "rigid_body", "form": "plain", "following": 0}}
+    return from_mapping(TrainConfig, values | given)
+
+
+@pytest.fixture(scope="module")
+def rippling(arm_dataset, lively):
+    """Recordings of an arm whose joints 1 to 3 have a torque that no rigid body with friction has; noise in all."""
+    rng = np.random.default_rng(0)
+
+    def rippled(e):
+        ripple = np.where(np.arange(6) < 3, 3 * np.sin(3 * e.qd), 0)
+        return replace(e, tau=e.tau + ripple + rng.normal(0, 0.5, e.tau.shape))
+
+    names = ("one", "two", "three", "four", "five")
+    return replace(arm_dataset, episodes=tuple(rippled(lively(name, seed, 1000)) for seed, name in enumerate(names)))
+
+
+@pytest.fixture(scope="module")
+def bundle(rippling):
+    return fit(rippling, config(), CPU, test=["five"], validation=["four"])
+
+
+def test_the_network_helps_where_physics_falls_short_and_is_shut_out_where_not(bundle):
+    nmse = bundle.metrics["nmse"]
+    guard = bundle.model.guard.numpy()
+    assert guard[:3].min() > 0.7 and ((guard >= 0) & (guard <= 1)).all()
+    model, prior = (np.array(list(nmse[name].values())) for name in ("model", "prior"))
+    assert (model[:3] < 0.7 * prior[:3]).all()
+    assert (model[3:] < 1.05 * prior[3:]).all()
+
+
+def test_no_joint_is_worse_than_physics_on_a_recording_that_set_the_guard(bundle, rippling):
+    (p,) = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, rippling.episodes[3:4])
+    model, prior = (np.square(p.tau[name] - p.tau_meas).mean(axis=0) for name in ("model", "prior"))
+    assert (model <= prior * (1 + 1e-6)).all()
+
+
+def test_each_training_recording_is_left_out_in_turn(rippling):
+    told = []
+    bundle = fit(rippling, config(), CPU, test=["three", "four", "five"], report=told.append)
+    assert [p.epoch for p in told] == list(range(1, 4)) and {p.epochs for p in told} == {3}
+    assert bundle.model.guard.numpy()[:3].min() > 0.7
+    assert bundle.metrics["nmse_mean"]["model"] < bundle.metrics["nmse_mean"]["prior"]
+    with pytest.raises(DatasetError, match="only one is for training"):
+        fit(rippling, config(), CPU, test=["two", "three", "four", "five"])
+
+
+def test_one_training_recording_does_with_validation(rippling):
+    fit(rippling, config(), CPU, test=["two", "three", "four"], validation=["five"], report=(told := []).append)
+    assert [p.epoch for p in told] == [1]
+
+
+def test_the_bundle_comes_back_and_runs_live_as_offline(bundle, rippling, tmp_path):
+    save_bundle(tmp_path / "b", bundle)
+    read = load_bundle(tmp_path / "b")
+    assert read.method == "gpr" and read.model.hybrid and read.training["config"]["prior"]["kind"] == "rigid_body"
+    episode = rippling.episodes[4]
+    estimator = Estimator(read)
+    live = np.array([estimator.step(s).tau_free for s in episode])
+    (p,) = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, [episode])
+    np.testing.assert_allclose(live, p.tau["model"], atol=1e-3)
+    assert np.abs(p.tau["model"] - p.tau["prior"]).max() > 0.5
+
+
+def test_with_a_guard_of_zero_only_physics_is_left(bundle, rippling):
+    guard = bundle.model.guard.clone()
+    try:
+        bundle.model.guard.zero_()
+        (p,) = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, rippling.episodes[4:])
+    finally:
+        bundle.model.guard.copy_(guard)
+    np.testing.assert_allclose(p.tau["model"], p.tau["prior"], atol=1e-4)
+
+
+def test_its_physics_is_that_of_identify(bundle, rippling):
+    other, _ = identify_bundle(rippling, arm_of(rippling), IdentifyConfig("plain"), ["five"], ["four"])
+    np.testing.assert_array_equal(bundle.model.prior.links, other.model.prior.links)
+
+
+@pytest.mark.parametrize("network", [{"prior_torque": True}, {"acceleration": True}])
+def test_the_network_may_see_more(network, rippling):
+    bundle = fit(rippling, config(model="mlp", epochs=1, network=network), CPU, validation=["two"])
+    model = bundle.model
+    assert model.network.layers[0].weight.shape[1] == 18
+    x = torch.randn(5, 1, 24)
+    changed = x.clone()
+    changed[..., 18:] += 1  # the prior's torque
+    assert torch.equal(model.inputs(x), model.inputs(changed)) == ("acceleration" in network)
+
+
+def test_a_prior_that_cannot_be_is_told(dataset, tmp_path):
+    with pytest.raises(RobotError, match="has no URDF of robot 'twolink': give one by --urdf"):
+        fit(dataset, config(), CPU, validation=["two"])
+    with pytest.raises(RobotError, match=r"nowhere\.urdf cannot be read"):
+        fit(dataset, config(), CPU, validation=["two"], urdf=tmp_path / "nowhere.urdf")
+    with pytest.raises(ConfigError, match=r"network\.prior_torque is true, but there is no prior"):
+        config(prior={}, network={"prior_torque": True})
+    with pytest.raises(ConfigError, match=r"prior\.kind is 'magic': use none or rigid_body"):
+        config(prior={"kind": "magic"})
+    with pytest.raises(ConfigError, match=r"prior\.following is -1"):
+        config(prior={"kind": "rigid_body", "following": -1})

@@ -1,0 +1,104 @@
+"""Adapt a bundle to a new tool from half a minute of free motion, and write a child that names its parent.
+
+Where the bundle has a physics prior, mass, centre of mass and inertia of what was added at the tip are found and become
+part of the arm; all else stays. Where it has none, each joint gets a small correction by the positions of all joints,
+good around the poses that were seen. Two thirds of the motion fit, the last third judges: all figures are of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.table import Table
+
+from vastares_ros.cli.arguments import add_force, add_topic, console
+from vastares_ros.cli.sources import read_source
+from vastares_ros.core.errors import ConfigError
+from vastares_ros.core.payload import SCALES, Payload
+from vastares_ros.io.bundles import INDEX, as_parent, load_bundle, save_bundle
+from vastares_ros.io.folders import check_output
+from vastares_ros.training.adapt import SHORTEST, Adaptation, adapt
+
+MASS, SHARE = 0.1, 0.1  # a mass is told to this many kg or this share of it [standard deviation]
+PLACE = 0.02  # a centre of mass [m]
+TRAVEL = 0.3  # a joint that moves less hardly turns [rad]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the parent")
+    parser.add_argument("source", type=Path, metavar="BAG|DATASET", help="free motion with the new tool")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="BUNDLE2", help="folder to write")
+    add_topic(parser, "the one the bundle was trained from")
+    parser.add_argument("--seconds", type=float, default=30.0, metavar="S", help="how much of the recording (30)")
+    add_force(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it."""
+    if not args.seconds >= SHORTEST:
+        raise ConfigError(f"--seconds {args.seconds:g}: use {SHORTEST:g} or more")
+    check_output(args.output, INDEX, args.force)
+    parent = load_bundle(args.bundle)
+    found = adapt(parent, as_parent(args.bundle), read_source(args.source, parent, args.topic), args.seconds)
+    save_bundle(args.output, found.bundle, args.force)
+    console.print(_figures(found, f"{args.output}: {args.bundle} adapted to {args.source}, {found.seconds:.1f} s"))
+    lines = _payload(found, found.payload) if found.payload else _correction(found)
+    if found.after["nmse_mean"]["model"] >= found.before["nmse_mean"]["model"]:
+        lines.append(f"Warning: {args.output} is no better than its parent on the last third: stay with the parent.")
+    for line in lines:
+        console.print(line, markup=False)
+    return 0
+
+
+def _figures(found: Adaptation, title: str) -> Table:
+    unit = found.bundle.effort.unit
+    table = Table(title=f"{title}; figures on the last third", title_justify="left")
+    table.add_column("joint", no_wrap=True)
+    for column in ("nmse\nbefore", "nmse\nafter", f"RMSE [{unit}]\nbefore", f"RMSE [{unit}]\nafter"):
+        table.add_column(column, justify="right")
+    pair = found.before, found.after
+    for joint in found.bundle.joints:
+        nmse, rmse = ([f[measure]["model"][joint] for f in pair] for measure in ("nmse", "rmse"))
+        table.add_row(joint, *(f"{x:.4f}" for x in nmse), *(f"{x:.3f}" for x in rmse))
+    table.add_section()
+    table.add_row("mean", *(f"{f['nmse_mean']['model']:.4f}" for f in pair))
+    return table
+
+
+def _payload(found: Adaptation, payload: Payload) -> list[str]:
+    """What was found of a tool, and what was not, a line each."""
+    bundle = found.bundle
+    mass = payload.deviation[0]
+    lines = [f"mass added at {payload.tip}: {payload.mass:.3f} kg ± {mass:.3f}"]
+    unseen = []
+    if mass > max(MASS, SHARE * abs(payload.mass)):
+        unseen.append("the mass")
+    if abs(payload.mass) > 2 * mass:
+        place = zip("xyz", payload.centre, payload.centre_deviation, strict=True)
+        lines.append("its centre there [m]: " + ", ".join(f"{axis} {c:.4f} ± {d:.4f}" for axis, c, d in place))
+        unseen += [f"the centre along {a}" for a, d in zip("xyz", payload.centre_deviation, strict=True) if d > PLACE]
+    else:
+        lines.append("That is no more than its deviation: no tool, or too light a one to be seen.")
+    inertia = zip(("xx", "xy", "yy", "xz", "yz", "zz"), payload.parameters[4:], payload.deviation[4:], strict=True)
+    lines.append("inertia there [kg·m²]: " + ", ".join(f"{name} {i:.4f} ± {d:.4f}" for name, i, d in inertia))
+    if (payload.deviation[4:] > SCALES[4:] / 2).any():
+        unseen.append("inertia")
+    if payload.mass < -2 * mass:
+        lines.append("Warning: less mass than before. Was a tool taken off? Else the recording or the bundle is wrong.")
+    if unseen:
+        joints = [j for j, travel in zip(bundle.joints, found.travel, strict=True) if travel < TRAVEL]
+        how = f"turn {', '.join(joints)}, which hardly moved" if joints else "turn the wrist further and faster"
+        lines.append(f"Warning: the motion hardly shows {', '.join(unseen)}, which is drawn towards zero: {how}.")
+    if bundle.effort.unit == "A":
+        lines.append("Effort is in amperes: mass and inertia are in the scale of the gains that identification found.")
+    return lines
+
+
+def _correction(found: Adaptation) -> list[str]:
+    left = [j for j in found.bundle.joints if j not in found.corrected]
+    lines = ["No physics prior: a correction by position, near these poses only. `vastares identify` finds tools."]
+    if left:
+        lines.append(f"It did not help {', '.join(left)} on the last third: scaled down to 0 there.")
+    return lines

@@ -1,0 +1,283 @@
+"""Put several bundles side by side on the same recordings: errors, contact at known pushes, false alarms, cost.
+
+BAGs of free motion tell nmse and RMSE and, with --inject, get known pushes, as of `vastares inject`. BAGs that have
+/true_external_torque, from `vastares inject` or `vastares simulate`, are pushed already. Every estimator takes all of
+them in sample by sample, as the live node does. Each has its own threshold for contact, set for one false alarm an hour
+by the free motion of --free or, which flatters all of them, of the BAGs. docs/comparing.md defines every figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from vastares_ros.cli.arguments import add_force, add_topic, console, messages, write_json
+from vastares_ros.cli.inject import read_profile, read_urdf
+from vastares_ros.cli.simulate import TRUTH_TOPIC
+from vastares_ros.core.errors import BagError, ConfigError, RobotError
+from vastares_ros.core.injection import Injector, Profile
+from vastares_ros.core.robot import Robot
+from vastares_ros.core.samples import Episode
+from vastares_ros.core.sampling import same_rate
+from vastares_ros.core.wrench import wrench_estimator
+from vastares_ros.io import pictures
+from vastares_ros.io.bags import Recording, all_topics, read_recording
+from vastares_ros.io.bundles import load_bundle
+from vastares_ros.io.comparisons import FigureTable, comparison_markdown, comparison_tables
+from vastares_ros.io.folders import check_output, written_folder
+from vastares_ros.io.injections import read_truth
+from vastares_ros.io.reports import comparison_report
+from vastares_ros.io.robots import load_robot, robot_names
+from vastares_ros.runtime.bundle import Bundle
+from vastares_ros.training.comparison import (
+    LONGEST_LAG,
+    Pushed,
+    Trace,
+    check_alike,
+    compare,
+    step_all,
+    typical_push,
+)
+
+FIGURES = "comparison.json"
+AROUND = 0.3  # of a push that is drawn [s]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("--bundles", nargs="+", type=Path, required=True, metavar="BUNDLE", help="to compare")
+    parser.add_argument(
+        "--bags", nargs="+", type=Path, required=True, metavar="BAG", help="one of free motion at least"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="figures, pictures, page")
+    parser.add_argument("--inject", type=Path, metavar="FILE", help="pushes, YAML as config/wrench_push.yaml")
+    parser.add_argument(
+        "--free", nargs="+", type=Path, default=[], metavar="BAG", help="of free motion, to set thresholds by"
+    )
+    parser.add_argument("--urdf", type=Path, metavar="FILE", help="URDF for pushes and wrench (default: the robot's)")
+    add_topic(parser, "the one the first bundle was trained from")
+    parser.add_argument("--valid-only", action="store_true", help="count only estimates that the estimator calls valid")
+    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (one a core)")
+    add_force(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it."""
+    importlib.import_module("matplotlib")  # what is absent is told now
+    torch.set_num_threads(1)  # as in the node: another number may round otherwise
+    check_output(args.output, FIGURES, args.force)
+    if args.jobs < 0:
+        raise ConfigError(f"--jobs is {args.jobs}: use 1 or more, or 0 for one a core")
+    folders = _by_name(args.bundles)
+    bundles = {name: load_bundle(folder) for name, folder in folders.items()}
+    check_alike(bundles)
+    first = next(iter(bundles.values()))
+    robot = load_robot(first.robot) if first.robot in robot_names() else None
+    urdf = read_urdf(args.urdf) if args.urdf else ""
+    topic = args.topic or first.topic
+
+    _refuse_twins([*args.bags, *args.free])
+    recordings = [_read(path, first, topic) for path in args.bags]
+    told = [TRUTH_TOPIC in all_topics(path) for path in args.bags]
+    calm = [r for r, has_truth in zip(recordings, told, strict=True) if not has_truth]
+    if not calm:
+        raise BagError(f"all BAGs hold {TRUTH_TOPIC}, so all are pushed: add one of free motion")
+    if (args.inject or any(told)) and first.effort.unit != "N·m":
+        raise RobotError(
+            f"the bundles' torque is in {first.effort.unit}, and pushes are known in N·m: prepare the dataset with the "
+            "gain of the drives [N·m/A] as --effort-scale and --effort-unit N·m, and train on that"
+        )
+    profile = read_profile(args.inject) if args.inject else None
+    free = [e for r in calm for e in r.episodes]
+    separate = [e for path in args.free for e in _free(path, first, topic).episodes]
+    pushed = [
+        Pushed(e, truth)
+        for r, has_truth in zip(recordings, told, strict=True)
+        if has_truth
+        for e, truth in zip(r.episodes, read_truth(TRUTH_TOPIC, r), strict=True)
+    ]
+    if profile:
+        for r in calm:
+            pushed += _injected(args.inject, profile, r, urdf, robot)
+    notes = _notes(bundles, free, separate, pushed, args.valid_only)
+    wrench = None
+    if pushed:
+        try:
+            wrench = wrench_estimator(urdf, first.joints, robot, profile.link if profile else "")
+        except RobotError as error:
+            if urdf:
+                raise
+            notes.append(f"No error of the wrench: {error}.")
+
+    episodes = [*free, *separate, *(p.episode for p in pushed)]
+    traces = _step(folders, episodes, args.jobs, args.valid_only)
+    if not separate:  # what is judged calibrates, too
+        traces = {name: [*t[: len(free)], *t] for name, t in traces.items()}
+    figures = compare(bundles, free, separate or free, pushed, traces, wrench)
+    figures |= {"valid_only": args.valid_only, "notes": notes}
+
+    title = f"{', '.join(bundles)} on {', '.join(dict.fromkeys(r.name for r in recordings))}"
+    tables = comparison_tables(figures)
+    with written_folder(args.output, FIGURES, args.force) as scratch:
+        write_json(scratch / FIGURES, figures)
+        (scratch / "comparison.md").write_text(comparison_markdown(title, notes, tables), encoding="utf-8")
+        drawn = _draw(scratch, figures, first, pushed, {n: t[len(t) - len(pushed) :] for n, t in traces.items()})
+        comparison_report(scratch / "report.html", title, notes, tables, drawn)
+    for note in notes:
+        console.print(note, markup=False)
+    for table in tables:
+        console.print(_rich(table))
+    console.print(f"report: {args.output / 'report.html'}", markup=False)
+    return 0
+
+
+def _by_name(paths: Iterable[Path]) -> dict[str, Path]:
+    folders: dict[str, Path] = {}
+    for path in paths:
+        name = path.absolute().name
+        if name in folders:
+            raise ConfigError(f"--bundles: {folders[name]} and {path} are both called {name!r}: rename a folder")
+        folders[name] = path
+    return folders
+
+
+def _refuse_twins(paths: Sequence[Path]) -> None:
+    if twice := [path for i, path in enumerate(paths) if path in paths[:i]]:
+        raise ConfigError(f"{twice[0]} is named twice: leave it out of --bags or of --free")
+
+
+def _read(path: Path, bundle: Bundle, topic: str) -> Recording:
+    recording = read_recording(path, bundle.joints, bundle.effort.scale, topic)
+    for line in recording.lines():
+        console.print(line, markup=False)
+    if not same_rate(recording.rate, bundle.rate):
+        raise BagError(
+            f"{path} has {recording.rate:.1f} Hz, the bundles were trained at {bundle.rate:.1f} Hz: record at that rate"
+        )
+    return recording
+
+
+def _free(path: Path, bundle: Bundle, topic: str) -> Recording:
+    if TRUTH_TOPIC in all_topics(path):
+        raise BagError(f"--free: {path} holds {TRUTH_TOPIC}, so the arm is pushed in it: take one of free motion")
+    return _read(path, bundle, topic)
+
+
+def _injected(file: Path, profile: Profile, recording: Recording, urdf: str, robot: Robot | None) -> Iterable[Pushed]:
+    """The episodes of a recording with pushes, as `vastares inject` makes them of its messages."""
+    begin = recording.episodes[0].t[0]
+    try:
+        within = profile.within(max(e.t[-1] for e in recording.episodes) - begin)
+        injector = Injector(within, urdf, recording.joints, robot)
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {recording.name}: {error}") from error
+    pushed = []
+    for e in recording.episodes:
+        tau_ext, _ = injector.apply(e.t - begin, e.q)
+        pushed.append(Pushed(replace(e, tau=e.tau - tau_ext), tau_ext))  # tau_meas = tau_free - tau_ext
+    if not any(p.truth.any() for p in pushed):
+        raise ConfigError(f"{file}: no joint feels a push at {injector.link}: push a link that they move")
+    return pushed
+
+
+def _notes(
+    bundles: Mapping[str, Bundle],
+    free: Sequence[Episode],
+    separate: Sequence[Episode],
+    pushed: Sequence[Pushed],
+    valid_only: bool,
+) -> list[str]:
+    """What to know when reading the figures, a line each."""
+
+    def told(episodes: Iterable[Episode]) -> str:
+        return ", ".join(dict.fromkeys(e.recording for e in episodes))
+
+    calibration = separate or free
+    seconds = sum(e.t[-1] - e.t[0] for e in calibration)
+    notes = [f"Judged on the free motion of {told(free)}."]
+    if pushed:
+        notes.append(f"Pushes are in {told(p.episode for p in pushed)}.")
+    notes.append(
+        f"Thresholds are set by {seconds:.0f} s of free motion, {told(calibration)}"
+        + (
+            "."
+            if separate
+            else ": the recordings that are judged, without their pushes, which is optimistic; name others by --free."
+        )
+    )
+    if seconds < 3600:
+        notes.append(
+            f"One false alarm an hour is less than {seconds:.0f} s can show: its threshold is extrapolated from the "
+            "highest peaks in them, and dashed in the picture."
+        )
+    names = {e.recording for e in [*free, *separate, *(p.episode for p in pushed)]}
+    for name, bundle in bundles.items():
+        if seen := [r for r in bundle.training["split"]["training"] if r in names]:
+            notes.append(f"Note: {name} was trained on {', '.join(seen)}: its figures say little of unseen motion.")
+    if valid_only:
+        notes.append("Only estimates that an estimator calls valid count; elsewhere it detects nothing.")
+    return notes
+
+
+def _step(
+    folders: Mapping[str, Path], episodes: Sequence[Episode], jobs: int, valid_only: bool
+) -> dict[str, list[Trace]]:
+    found: dict[str, dict[int, Trace]] = {name: {} for name in folders}
+    with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
+        task = bar.add_task("estimating", total=len(folders) * sum(map(len, episodes)))
+        for name, i, trace in step_all(folders, episodes, jobs):
+            found[name][i] = trace.trusted() if valid_only else trace
+            bar.advance(task, len(episodes[i]))
+    return {name: [of_name[i] for i in range(len(episodes))] for name, of_name in found.items()}
+
+
+def _draw(
+    folder: Path,
+    figures: Mapping[str, Any],
+    first: Bundle,
+    pushed: Sequence[Pushed],
+    traces: Mapping[str, Sequence[Trace]],
+) -> dict[str, Path]:
+    """Pictures by caption."""
+    found, unit = figures["estimators"], figures["unit"]
+    nmse = folder / "nmse.png"
+    drawn = {"nmse of free motion by joint: smaller is better, and a grid line is a factor of ten.": nmse}
+    pictures.grouped_bars(nmse, {n: e["nmse"] | {"mean": e["nmse_mean"]} for n, e in found.items()}, "nmse")
+    if not pushed:
+        return drawn
+    i, push = typical_push(pushed, first.bound)
+    t = pushed[i].episode.t - pushed[i].episode.t[push.start]
+    shown = (t >= -AROUND) & (t <= t[push.stop - 1] + AROUND)
+    file = folder / "push.png"
+    external = {name: of_name[i].tau_ext[shown] for name, of_name in traces.items()}
+    pictures.push(file, figures["joints"], t[shown], pushed[i].truth[shown], external, unit)
+    drawn[
+        f"External torque in one push of {pushed[i].episode.recording}, of median strength: what each estimator sees, "
+        "beside the truth."
+    ] = file
+    file = folder / "detection.png"
+    pictures.detection_curves(file, {n: e["contact"] for n, e in found.items()}, 1e3 * LONGEST_LAG)
+    drawn[
+        "Pushes detected, and how late, as the threshold of each estimator goes from many false alarms to one an hour "
+        "(dot). Dashed: fewer alarms than one in all that was recorded, by the fitted tail. The median counts missed "
+        "pushes as infinitely late, so a line ends where half are missed."
+    ] = file
+    return drawn
+
+
+def _rich(table: FigureTable) -> Table:
+    shown = Table(title=escape(table.title), title_justify="left")
+    for i, name in enumerate(table.head):
+        shown.add_column(escape(name), justify="right" if i else "left", no_wrap=not i)
+    for row in table.rows:
+        shown.add_row(*(f"[bold]{escape(c.text)}[/bold]" if c.best else escape(c.text) for c in row))
+    return shown

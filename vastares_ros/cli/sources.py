@@ -1,0 +1,59 @@
+"""What several verbs do with a bundle and a recording: read one for the other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from vastares_ros.cli.arguments import console
+from vastares_ros.core.errors import DatasetError
+from vastares_ros.core.robot import Effort
+from vastares_ros.core.samples import Episode
+from vastares_ros.core.sampling import same_rate
+from vastares_ros.io.bags import read_recording
+from vastares_ros.io.datasets import is_dataset, load_dataset
+from vastares_ros.runtime.bundle import Bundle
+
+
+def read_source(source: Path, bundle: Bundle, topic: str | None) -> tuple[Episode, ...]:
+    """The episodes of a bag or a dataset, in a bundle's joint order and unit; what a bag left out is printed.
+
+    Args:
+        source: path of the bag or the dataset.
+        bundle: what they are for.
+        topic: joint-state topic of the bag; the bundle's if None.
+
+    Raises:
+        BagError: see `read_recording`.
+        DatasetError: joints, unit, scale or rate are not the bundle's.
+    """
+    if is_dataset(source):
+        dataset = load_dataset(source)
+        if dataset.effort != bundle.effort:
+            raise DatasetError(
+                f"{source} has torque in {dataset.effort.unit} with effort scale {_scales(dataset.effort)}, the bundle "
+                f"in {bundle.effort.unit} with {_scales(bundle.effort)}: prepare it with the same robot, unit and scale"
+            )
+        if absent := [joint for joint in bundle.joints if joint not in dataset.joints]:
+            raise DatasetError(f"{source} has no joint {absent[0]!r}: it has {', '.join(dataset.joints)}")
+        order = [dataset.joints.index(joint) for joint in bundle.joints]
+        rate = dataset.rate
+        episodes = tuple(
+            replace(e, joints=bundle.joints, q=e.q[:, order], qd=e.qd[:, order], tau=e.tau[:, order])
+            for e in dataset.episodes
+        )
+    else:
+        recording = read_recording(source, bundle.joints, bundle.effort.scale, topic or bundle.topic)
+        for line in recording.lines():
+            console.print(line)
+        rate, episodes = recording.rate, recording.episodes
+    if not same_rate(rate, bundle.rate):
+        raise DatasetError(
+            f"{source} has {rate:.1f} Hz, the bundle was trained at {bundle.rate:.1f} Hz: "
+            f"make a dataset of it with `vastares prepare --rate {bundle.rate:g}` and give that"
+        )
+    return episodes
+
+
+def _scales(effort: Effort) -> str:
+    return ", ".join(f"{s:g}" for s in dict.fromkeys(effort.scale))
