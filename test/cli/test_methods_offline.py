@@ -48,4 +48,7 @@ def test_a_configuration_for_another_method_says_whose_field_it_is(prepared, tmp
     example = str(config_folder() / "train.yaml")
     assert main(["train", prepared, "--model", "lstm", "--config", example, "-o", str(tmp_path / "b")]) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "unknown field network.hidden_layers: model lstm has window, hidden, acceleration, prior_torque (docs/methods.md)" in said
+    assert (
+        "unknown field network.hidden_layers: model lstm has window, hidden, acceleration, prior_torque (docs/methods.md)"
+        in said
+    )

@@ -99,7 +99,9 @@ def network_config(name: str, values: object, where: str = "network") -> Any:
     chosen = IDENTIFIED.get(name) or method(name)
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where} must be a mapping of fields, not {values!r}")
-    known = [f.name for f in sorted(fields(chosen.config), key=lambda f: f.kw_only is True)]  # its own before those of all
+    known = [
+        f.name for f in sorted(fields(chosen.config), key=lambda f: f.kw_only is True)
+    ]  # its own before those of all
     for key in values:
         if key not in known:
             own = ", ".join(k for k in known if k not in chosen.fixed)
