@@ -105,6 +105,8 @@ def choose_driver(
         RobotError: the joints are not published.
         ConfigError: there is another number of factors than of joints.
     """
+    if not joints and not published:
+        raise RobotError("no message has named a joint: a driver that fills `name` is needed")
     if robot and joints:
         base = next((d for d in robot.drivers if d.joints == tuple(joints)), robot.drivers[0])
     elif robot:
@@ -112,8 +114,6 @@ def choose_driver(
     else:
         base = None
     joints = tuple(joints) or (base.joints if base else tuple(published))
-    if not joints:
-        raise RobotError("no message has named a joint: a driver that fills `name` is needed")
     if twice := [j for j in joints if joints.count(j) > 1]:
         raise ConfigError(f"joint {twice[0]!r} is asked for twice: name every joint once")
     effort = base.effort if base else Effort("N·m", (1.0,) * len(joints))

@@ -322,8 +322,6 @@ class TrainingNode(ManagedNode):
             return self._begin()
         except RobotError as error:  # not all joints were published yet, or never will be
             self._waiting = True
-            if not self._published:
-                return f"recording begins once joints are published on {self._topic}, where none were so far"
             return f"recording begins once its joints are published on {self._topic}; so far: {error}"
 
     def _begin_late(self) -> None:

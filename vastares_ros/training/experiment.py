@@ -394,11 +394,12 @@ def make_cells(
     """The cells of an experiment: every row with seeds 0, 1, …"""
     skip = max(config.network.window for config in rows.values()) - 1  # so that all are judged on the same samples
     where = (path.absolute(), dataset.sha256, tuple(test), tuple(validation), device, paper, skip)
-    cells = []
-    for row, config in rows.items():
-        drawn = [replace(config, seed=s) for s in range(seeds)] if isinstance(config, TrainConfig) else [config]
-        cells += [Cell(row, c, *where) for c in drawn]
-    return cells
+    return [
+        Cell(row, replace(config, seed=seed) if isinstance(config, TrainConfig) else config, *where)
+        for seed in range(seeds)
+        for row, config in rows.items()
+        if seed == 0 or isinstance(config, TrainConfig)  # an identification has no seed
+    ]
 
 
 def attention_weights(bundle: Bundle, episodes: Sequence[Episode], most: int = 2000) -> dict[str, Array]:
