@@ -335,6 +335,9 @@ def test_a_best_effort_publisher_is_told_what_to_set_and_then_heard(ros, bundle_
     deaf = ros.add(EstimatorNode, bundle=str(bundle_path))
     ros.logged("(reliability): set parameter reliability to best_effort")
     assert "read-only" in ros.set("/estimator", reliability="best_effort")
+    reports = ros.listen(DiagnosticArray, "/diagnostics")
+    ros.wait(lambda: reports and reports[-1].status[0].level == DiagnosticStatus.STALE)
+    assert "set parameter reliability to best_effort" in reports[-1].status[0].message
     ros.remove(deaf)
     ros.add(EstimatorNode, bundle=str(bundle_path), reliability="best_effort")
     ros.wait(publisher.get_subscription_count)
