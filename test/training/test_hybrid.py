@@ -45,9 +45,9 @@ def bundle(rippling):
 def test_the_network_helps_where_physics_falls_short_and_is_shut_out_where_not(bundle):
     nmse = bundle.metrics["nmse"]
     guard = bundle.model.guard.numpy()
-    assert guard[:3].min() > 0.7 and ((guard >= 0) & (guard <= 1)).all()
+    assert guard[:3].min() > 0.35 and ((guard >= 0) & (guard <= 0.5)).all()
     model, prior = (np.array(list(nmse[name].values())) for name in ("model", "prior"))
-    assert (model[:3] < 0.7 * prior[:3]).all()
+    assert (model[:3] < 0.8 * prior[:3]).all()
     assert (model[3:] < 1.05 * prior[3:]).all()
 
 
@@ -61,7 +61,7 @@ def test_each_training_recording_is_left_out_in_turn(rippling):
     told = []
     bundle = fit(rippling, config(), CPU, test=["three", "four", "five"], report=told.append)
     assert [p.epoch for p in told] == list(range(1, 4)) and {p.epochs for p in told} == {3}
-    assert bundle.model.guard.numpy()[:3].min() > 0.7
+    assert bundle.model.guard.numpy()[:3].min() > 0.35
     assert bundle.metrics["nmse_mean"]["model"] < bundle.metrics["nmse_mean"]["prior"]
     with pytest.raises(DatasetError, match="only one is for training"):
         fit(rippling, config(), CPU, test=["two", "three", "four", "five"])
