@@ -121,3 +121,15 @@ def test_a_prior_that_cannot_be_is_told(dataset, tmp_path):
         config(prior={"kind": "magic"})
     with pytest.raises(ConfigError, match=r"prior\.following is -1"):
         config(prior={"kind": "rigid_body", "following": -1})
+
+
+def test_a_recording_with_contact_is_named(lively, arm_dataset):
+    def pushed(e):
+        push = np.where((np.arange(len(e)) % 200 < 100)[:, None], 20.0, 0.0)
+        return replace(e, tau=e.tau - push)
+
+    names = ("one", "two", "three", "four")
+    episodes = [lively(name, seed, 600) for seed, name in enumerate(names)]
+    dataset = replace(arm_dataset, episodes=(*episodes[:3], pushed(episodes[3])))
+    bundle = fit(dataset, config(), CPU, test=["one"])
+    assert set(bundle.training["contact"]) == {"four"}

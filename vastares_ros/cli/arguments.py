@@ -32,6 +32,15 @@ def tracked(items: Sequence[T], what: str) -> Iterable[T]:
     return track(items, what, console=messages, transient=True, disable=not messages.is_terminal)
 
 
+def warn_of_contact(recordings: Mapping[str, str]) -> None:
+    """Tell which recordings do not fit an identification, and at which joint."""
+    for recording, joint in recordings.items():
+        messages.print(
+            f"warning: {recording} does not fit the others, most at {joint}: did something touch the arm, or was there "
+            f"another tool? Leave it out, or name it with --test"
+        )
+
+
 def write_json(path: Path, figures: Mapping[str, Any]) -> None:
     """Write figures for programs."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from vastares_ros.cli.arguments import add_force, console, messages, scores_table
+from vastares_ros.cli.arguments import add_force, console, messages, scores_table, warn_of_contact
 from vastares_ros.core.errors import ConfigError
 from vastares_ros.core.identification import Identification
 from vastares_ros.core.prior import FORMS
@@ -84,11 +84,7 @@ def run(args: argparse.Namespace) -> int:
     console.print(base_table(found))
     for line in remarks(found, dataset):
         console.print(line)
-    for recording, joint in found.contact.items():
-        messages.print(
-            f"warning: {recording} does not fit the others, most at {joint}: did something touch the arm, or was there "
-            f"another tool? Leave it out, or name it with --test"
-        )
+    warn_of_contact(found.contact)
     return 0
 
 

@@ -23,7 +23,7 @@ import torch
 import yaml
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vastares_ros.cli.arguments import add_force, console, messages, scores_table
+from vastares_ros.cli.arguments import add_force, console, messages, scores_table, warn_of_contact
 from vastares_ros.core.config import from_mapping
 from vastares_ros.core.errors import ConfigError, OutputError
 from vastares_ros.io.bundles import INDEX, save_bundle
@@ -101,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
     if args.split:
         title += f"; split {bundle.training['split_rule']}"
     console.print(scores_table(bundle.metrics, bundle.effort.unit, title))
+    warn_of_contact(bundle.training.get("contact", {}))
     if leakage := bundle.metrics.get("leakage"):
         messages.print(leakage_warning(leakage))
     return 0

@@ -150,11 +150,12 @@ def fit_seeds(
         training, validated, tested = split(dataset, test, validation)
         rule = "by recording"
     models: Sequence[Model | ConfigError]
+    contact: Mapping[str, str] = {}
     if config.prior.kind == "none":
         models = train_seeds(training, validated, dataset.rate, config, seeds, device, report, checkpoint)
     else:
         arm = arm_of(dataset, urdf)
-        models = train_hybrids(dataset, arm, config, seeds, device, training, validated, report, checkpoint)
+        models, contact = train_hybrids(dataset, arm, config, seeds, device, training, validated, report, checkpoint)
     prior = next((m.prior for m in models if isinstance(m, Model)), None)
     data = Windows(training, dataset.rate, config, prior)
     joints = len(dataset.joints)
@@ -163,6 +164,7 @@ def fit_seeds(
 
     def bundle(model: Model, seed: int) -> Bundle:
         about = {"split_rule": rule, "config": asdict(replace(config, seed=seed)), "device": str(device)}
+        about |= {"contact": dict(contact)} if contact else {}
         return judged(dataset, parts, config.model, model, ridge, config.filter, data.x, about, skip)
 
     pairs = zip(models, seeds, strict=True)

@@ -30,7 +30,7 @@ def train_hybrids(
     validation: Sequence[Episode],
     report: Callable[[Progress], None],
     checkpoint: Path | None,
-) -> list[Model | ConfigError]:
+) -> tuple[list[Model | ConfigError], dict[str, str]]:
     """Identify the arm, train networks on what that leaves, and set their guards: a hybrid for each seed, or why not.
 
     For the guards, each training recording is left out in turn, of the identification and of the training alike, which
@@ -48,6 +48,9 @@ def train_hybrids(
         report: see `train_seeds`.
         checkpoint: of the last training, see there.
 
+    Returns:
+        The models, and recordings that seem to have contact in them with the joint, see `Identification`.
+
     Raises:
         DatasetError: there is but one recording; and see `train_seeds` and `fit_prior`.
         RobotError: see `fit_prior`.
@@ -61,9 +64,11 @@ def train_hybrids(
                 f"another recording; record more, or use `vastares identify`"
             )
     rounds = len(left_out) + 1
+    contact: dict[str, str] = {}
 
     def learn(number: int, episodes: Sequence[Episode], held_out: Sequence[Episode]) -> list[Model | ConfigError]:
-        prior, _ = fit_prior(dataset, episodes, arm, config.prior.form, config.filter, config.prior.following)
+        prior, found = fit_prior(dataset, episodes, arm, config.prior.form, config.filter, config.prior.following)
+        contact.update(found.contact if number == rounds - 1 else {})
 
         def told(p: Progress) -> None:
             report(replace(p, epoch=p.epoch + number * p.epochs, epochs=rounds * p.epochs))
@@ -82,7 +87,7 @@ def train_hybrids(
             continue
         shares = [_share(judge[seed], held, dataset.rate, config) for judge, held in judges]
         model.guard.copy_(torch.as_tensor(CAUTION * np.min(shares, axis=0)))
-    return models
+    return models, contact
 
 
 def _by_recording(episodes: Sequence[Episode]) -> list[list[Episode]]:
