@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from math import cos, sin
 from typing import Any
 from xml.etree import ElementTree
 
@@ -74,7 +75,7 @@ class RigidBody:
         self._q = np.array([j.idx_q for j in chain])  # and in its configuration, where an endless joint is (cos, sin)
         self._ordered = bool((np.diff(self._v) == 1).all())
         endless = np.array([j.nq == 2 for j in chain])
-        self._turning = np.flatnonzero(endless)
+        self._turning = [(int(i), int(self._q[i])) for i in np.flatnonzero(endless)]  # joint, and place of its cosine
         self._bodies = np.array([j.id for j in chain])  # body i is what joint i carries
         model.armature[self._v] = rotor_inertia
         self._model, self._data = model, model.createData()
@@ -218,12 +219,12 @@ class RigidBody:
         return y
 
     def _configuration(self, q: Array) -> Array:
-        if not len(self._turning):
+        if not self._turning:
             return self._theirs(q)
-        y = self._neutral.copy()
+        y = self._neutral  # every entry is written
         y[self._q] = q
-        angle, place = q[self._turning], self._q[self._turning]
-        y[place], y[place + 1] = np.cos(angle), np.sin(angle)
+        for joint, place in self._turning:
+            y[place], y[place + 1] = cos(q[joint]), sin(q[joint])
         return y
 
 
