@@ -141,6 +141,14 @@ def peaked(excess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(len(s)) / 8, s
 
 
+def test_what_was_seen_once_in_minutes_is_no_rarer_than_that():
+    usual = np.random.default_rng(3).exponential(0.02, 100)
+    free = [peaked(np.concatenate([usual, [9.0]]))]
+    tail = fit_tail(free)
+    assert tail.highest == pytest.approx(10.0) and tail.threshold(1.0) >= 10.0
+    assert tail.threshold(2000.0) < 2
+
+
 def test_a_tail_that_seems_to_end_is_taken_as_exponential_and_a_heavy_one_is_believed():
     ends = np.random.default_rng(2).permutation(200) / 200
     heavy = 0.2 * (1 / (1 - ends) - 1)  # a Pareto distribution of shape 1
@@ -289,4 +297,4 @@ def test_without_pushes_there_are_figures_of_free_motion_alone(bundle):
 
 def test_the_rules_are_those_of_the_page():
     assert (comparison.APART, comparison.TAIL_PEAKS, comparison.ALARM_RATE) == (0.5, 50, 1.0)
-    assert Tail(1.0, 10, 100.0, 0.0, 0.5).threshold(1e9) == 1.0  # more than all peaks: where the tail begins
+    assert Tail(1.0, 10, 100.0, 0.0, 0.5, 2.0).threshold(1e9) == 1.0  # more than all peaks: where the tail begins

@@ -199,6 +199,7 @@ class Tail:
         seconds: of free motion that they were found in.
         shape: of the tail, 0 for exponential, above for heavier ones.
         scale: of the tail.
+        highest: peak of all.
     """
 
     begin: float
@@ -206,6 +207,7 @@ class Tail:
     seconds: float
     shape: float
     scale: float
+    highest: float
 
     def rate(self, threshold: float) -> float:
         """Alarms an hour above a threshold of `begin` or more."""
@@ -213,9 +215,10 @@ class Tail:
         return float(self.peaks / self.seconds * HOUR * share)
 
     def threshold(self, rate: float) -> float:
-        """The threshold that so many alarms an hour exceed."""
+        """The threshold that so many alarms an hour exceed; nothing that was seen is rarer than the recordings tell."""
         share = min(1.0, rate * self.seconds / HOUR / self.peaks)
-        return float(self.begin + genpareto.isf(share, self.shape, scale=self.scale))
+        found = float(self.begin + genpareto.isf(share, self.shape, scale=self.scale))
+        return max(found, self.highest) if self.extrapolates(rate) else found
 
     def extrapolates(self, rate: float) -> bool:
         """Whether so few alarms an hour are less than one in all that was recorded."""
@@ -242,7 +245,7 @@ def fit_tail(free: Sequence[tuple[Array, Array]]) -> Tail:
         shape, _, scale = map(float, genpareto.fit(excess, floc=0))
     if shape <= 0:
         shape, scale = 0.0, float(excess.mean())
-    return Tail(begin, len(excess), seconds, shape, scale)
+    return Tail(begin, len(excess), seconds, shape, scale, begin + float(excess.max()))
 
 
 def operating_points(free: Sequence[tuple[Array, Array]], tail: Tail, points: int = 30) -> list[tuple[float, float]]:
