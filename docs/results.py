@@ -337,8 +337,9 @@ def _pushed(robot: Robot, file: Path) -> str:
         f"({figures['free']['seconds']:.0f} s); all estimators learnt from {robot.training}. Thresholds are by "
         f"{seconds:.0f} s of {robot.validation}:",
         "*highest* is the highest of them, *1/h* extrapolates to one false alarm an hour. Detected: of all pushes, of",
-        "those above the estimator's bound, and their median delay, missed ones being infinitely late. An alarm that lasts",
-        "from before a push does not detect it, so that an estimator which is off for long detects more at a higher threshold.",
+        "those above the estimator's bound, and their median delay, missed ones being infinitely late. An alarm that",
+        "lasts from before a push does not detect it: an estimator which is off for long may detect more at a higher",
+        "threshold.",
         "",
         "| " + " | ".join(head) + " |",
         "|---" * len(head) + "|",
