@@ -315,7 +315,7 @@ def _physics(output: Path) -> str:
         met = [_met(hybrid / plain, wanted[0]), _met(hybrid / alone[best], wanted[1])]
         goals.append(f"| {title} | {plain:.4f} | {alone[best]:.4f} ({best}) | {hybrid:.4f} | {met[0]} | {met[1]} |")
     lines += ["### Goals", "", *goals, ""]
-    lines += ["    vastares experiment physics --dataset D --seeds 1 --epochs N -o R", ""]
+    lines += ["    vastares experiment physics --dataset D --seeds 1 --epochs 10 -o R    # iiwa 4, simulated 5", ""]
     lines += [_pushed(robot, output / robot.name / "contact" / "out" / "comparison.json") for robot in ROBOTS]
     return "\n".join(lines)
 

@@ -76,7 +76,8 @@ def test_it_says_what_it_found(work, tmp_path, capsys):
     assert f"adapted from  arm, SHA-256 {digest[:16]}" in said and "adaptation    tool_1" in said
     assert yaml.safe_load((out / "bundle.yaml").read_text())["parent"] == {"name": "arm", "sha256": digest}
     assert "exists" in fails(capsys, work / "arm", work / "tool" / "tool_1", "-o", out)
-    assert main(["adapt", str(out), str(work / "free" / "free_1"), "-o", str(out), "--force"]) == 0
+    assert "is the parent" in fails(capsys, out, work / "free" / "free_1", "-o", out, "--force")
+    assert main(["adapt", str(out), str(work / "free" / "free_1"), "-o", str(tmp_path / "without")]) == 0
     assert "Warning: less mass than before" in capsys.readouterr().out
     assert main(["adapt", str(work / "arm"), str(work / "free" / "free_1"), "-o", str(out), "--force"]) == 0
     assert "no tool, or too light a one" in capsys.readouterr().out
@@ -117,7 +118,10 @@ def test_bad_input(work, arm, tmp_path, capsys):
     assert "is not a bundle" in fails(capsys, work / "d", tool, "-o", out)
     assert "no joint 'Base'" in fails(capsys, arm, tool, "-o", out, "--topic", "/joint_states")
     assert "/arm" in fails(capsys, arm, tool, "-o", out)
-    assert "--seconds 2: use 6 or more" in fails(capsys, work / "arm", tool, "-o", out, "--seconds", "2")
+    for seconds in ("2", "inf", "nan"):
+        assert f"--seconds {seconds}: use 6 to 3600" in fails(
+            capsys, work / "arm", tool, "-o", out, "--seconds", seconds
+        )
     e = load_bundle(work / "arm")
     at = np.arange(300) * 8_000_000 + 10**18
     still = np.tile(e.q_range.mean(axis=0), (300, 1))

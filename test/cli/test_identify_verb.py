@@ -59,6 +59,11 @@ def test_an_observer_and_the_signals_that_it_runs_on(prepared, tmp_path, capsys)
     capsys.readouterr()
     assert "--gain is the observer's" in fails(capsys, prepared, "--gain", "3", "-o", tmp_path / "c")
     assert "gain is 0.0: use" in fails(capsys, prepared, "--observer", "--gain", "0", "-o", tmp_path / "c")
+    assert "use 0.1 Hz or more" in fails(capsys, prepared, "--cutoff", "1e-9", "-o", tmp_path / "c")
+    assert "following is 0.001: use 1 to 3600 s" in fails(
+        capsys, prepared, "--following", "0.001", "-o", tmp_path / "c"
+    )
+    assert "follows no level" in fails(capsys, prepared, "--following", "9", "--observer", "-o", tmp_path / "c")
     assert "below 62.5 Hz" in fails(capsys, prepared, "--cutoff", "80", "-o", tmp_path / "c")
 
 
@@ -112,7 +117,7 @@ def test_bad_input(prepared, arm_dataset, tmp_path, capsys):
     (tmp_path / "bytes.urdf").write_bytes(b"\xff\xfe\xff")
     assert "not UTF-8" in fails(capsys, prepared, "--urdf", tmp_path / "bytes.urdf", "-o", out)
     write_dataset(tmp_path / "d", replace(arm_dataset, robot="mine"))
-    assert "no URDF of robot 'mine': give one by --urdf" in fails(capsys, tmp_path / "d", "-o", out)
+    assert "no URDF of robot 'mine': give identify or train one by --urdf" in fails(capsys, tmp_path / "d", "-o", out)
     assert "no episode 'four'" in fails(capsys, prepared, "--test", "four", "-o", out)
     assert "every recording is held out" in fails(capsys, prepared, "--test", "one", "two", "three", "-o", out)
     assert not out.exists()

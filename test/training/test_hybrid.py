@@ -111,7 +111,7 @@ def test_the_network_may_see_more(network, rippling):
 
 
 def test_a_prior_that_cannot_be_is_told(dataset, tmp_path):
-    with pytest.raises(RobotError, match="has no URDF of robot 'twolink': give one by --urdf"):
+    with pytest.raises(RobotError, match="has no URDF of robot 'twolink': give identify or train one by --urdf"):
         fit(dataset, config(), CPU, validation=["two"])
     with pytest.raises(RobotError, match=r"nowhere\.urdf cannot be read"):
         fit(dataset, config(), CPU, validation=["two"], urdf=tmp_path / "nowhere.urdf")
@@ -119,7 +119,7 @@ def test_a_prior_that_cannot_be_is_told(dataset, tmp_path):
         config(prior={}, network={"prior_torque": True})
     with pytest.raises(ConfigError, match=r"prior\.kind is 'magic': use none or rigid_body"):
         config(prior={"kind": "magic"})
-    with pytest.raises(ConfigError, match=r"prior\.following is -1"):
+    with pytest.raises(ConfigError, match=r"prior\.following is -1: use 1 to 3600 s, or 0 for never"):
         config(prior={"kind": "rigid_body", "following": -1})
 
 

@@ -22,6 +22,7 @@ from vastares_ros.training.adapt import SHORTEST, Adaptation, adapt
 
 MASS, SHARE = 0.1, 0.1  # a mass is told to this many kg or this share of it [standard deviation]
 PLACE = 0.02  # a centre of mass [m]
+LONGEST = 3600.0  # that a tool is fitted to [s]
 TRAVEL = 0.3  # a joint that moves less hardly turns [rad]
 
 
@@ -37,8 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
-    if not args.seconds >= SHORTEST:
-        raise ConfigError(f"--seconds {args.seconds:g}: use {SHORTEST:g} or more")
+    if not SHORTEST <= args.seconds <= LONGEST:
+        raise ConfigError(f"--seconds {args.seconds:g}: use {SHORTEST:g} to {LONGEST:g}")
+    if args.output.resolve() == args.bundle.resolve():
+        raise ConfigError(f"-o {args.output} is the parent, which its child names: choose another folder")
     check_output(args.output, INDEX, args.force)
     parent = load_bundle(args.bundle)
     found = adapt(parent, as_parent(args.bundle), read_source(args.source, parent, args.topic), args.seconds)

@@ -29,14 +29,15 @@ def read_source(source: Path, bundle: Bundle, topic: str | None) -> tuple[Episod
     """
     if is_dataset(source):
         dataset = load_dataset(source)
-        if dataset.effort != bundle.effort:
+        if absent := [joint for joint in bundle.joints if joint not in dataset.joints]:
+            raise DatasetError(f"{source} has no joint {absent[0]!r}: it has {', '.join(dataset.joints)}")
+        order = [dataset.joints.index(joint) for joint in bundle.joints]
+        scale = tuple(dataset.effort.scale[i] for i in order)
+        if replace(dataset.effort, scale=scale) != bundle.effort:
             raise DatasetError(
                 f"{source} has torque in {dataset.effort.unit} with effort scale {_scales(dataset.effort)}, the bundle "
                 f"in {bundle.effort.unit} with {_scales(bundle.effort)}: prepare it with the same robot, unit and scale"
             )
-        if absent := [joint for joint in bundle.joints if joint not in dataset.joints]:
-            raise DatasetError(f"{source} has no joint {absent[0]!r}: it has {', '.join(dataset.joints)}")
-        order = [dataset.joints.index(joint) for joint in bundle.joints]
         rate = dataset.rate
         episodes = tuple(
             replace(e, joints=bundle.joints, q=e.q[:, order], qd=e.qd[:, order], tau=e.tau[:, order])

@@ -38,6 +38,7 @@ FORMS = {"plain": ("viscous", "coulomb", "offset"), "rich": tuple(TERMS)}
 
 TRUST = 3.0  # standard deviations that a sample may pull a level with, and that a level may reach
 LESSONS = 25.0  # of a level, a second: neighbouring samples say the same
+QUICKEST = 1.0  # time to follow friction in [s]; less would follow every push
 FROZEN = 10.0  # standard deviations at one joint that are a contact: no joint's level moves
 
 

@@ -17,6 +17,8 @@ from scipy.signal import butter, sosfilt, sosfilt_zi
 from .errors import ConfigError
 from .samples import Array
 
+LOWEST = 0.1  # cut-off [Hz]; below, the filter's own arithmetic suffers, and no motion is left
+
 
 @dataclass(frozen=True)
 class FilterConfig:
@@ -37,8 +39,8 @@ class FilterConfig:
             raise ConfigError(f"filter.kind is {self.kind!r}: use 'butterworth' or 'none'")
         if not 1 <= self.order <= 8:
             raise ConfigError(f"filter.order is {self.order}: use 1 to 8")
-        if not self.cutoff_hz > 0:
-            raise ConfigError(f"filter.cutoff_hz is {self.cutoff_hz}: use a frequency above 0 Hz")
+        if not self.cutoff_hz >= LOWEST:
+            raise ConfigError(f"filter.cutoff_hz is {self.cutoff_hz}: use {LOWEST:g} Hz or more")
 
 
 class CausalFilter:

@@ -73,7 +73,7 @@ def adapt(bundle: Bundle, parent: Parent, episodes: Sequence[Episode], seconds: 
     episodes = between(episodes, 0, round(seconds * bundle.rate))
     samples = sum(len(e) for e in episodes)
     seconds = samples / bundle.rate
-    if seconds < SHORTEST:
+    if seconds < SHORTEST - 1 / bundle.rate:
         raise DatasetError(
             f"{seconds:.1f} s of motion are too little, at least {SHORTEST:g} s are needed: record half a minute in "
             f"which every joint turns"

@@ -18,7 +18,7 @@ from vastares_ros.models.rigid_body import ObserverConfig, RigidBodyConfig
 from vastares_ros.runtime.bundle import Bundle
 
 from .fit import judged, split
-from .prior import Arm, fit_prior
+from .prior import Arm, check_following, fit_prior
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ class IdentifyConfig:
     following: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.following <= 3600:
-            raise ConfigError(f"following is {self.following}: use 0 (never) to 3600 s")
+        check_following("following", self.following)
         if self.following and isinstance(self.network, ObserverConfig):
             raise ConfigError("a momentum observer follows no level of friction: leave out following")
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vastares_ros.core.errors import RobotError
+from vastares_ros.core.errors import ConfigError, RobotError
 from vastares_ros.core.identification import Identification, Motion, identify
 from vastares_ros.core.physics import child_links, links
-from vastares_ros.core.prior import FORMS
+from vastares_ros.core.prior import FORMS, QUICKEST
 from vastares_ros.core.robot import Robot, names_in_urdf
 from vastares_ros.core.samples import Episode
 from vastares_ros.core.signals import FilterConfig, SignalChain
@@ -50,7 +50,17 @@ def arm_of(dataset: Dataset, urdf: Path | None = None) -> Arm:
             raise RobotError(f"{urdf} cannot be read: {why}: give a URDF, as xacro makes it") from error
     if robot and robot.urdf:
         return Arm(robot.urdf, robot)
-    raise RobotError(f"the package has no URDF of robot {dataset.robot!r}: give one by --urdf")
+    raise RobotError(f"the package has no URDF of robot {dataset.robot!r}: give identify or train one by --urdf")
+
+
+def check_following(where: str, time: float) -> None:
+    """Refuse a time to follow friction in [s] that is none; `where` is its place, for messages.
+
+    Raises:
+        ConfigError: it is neither 0 nor between `QUICKEST` and an hour.
+    """
+    if time and not QUICKEST <= time <= 3600:
+        raise ConfigError(f"{where} is {time:g}: use {QUICKEST:g} to 3600 s, or 0 for never")
 
 
 def urdf_joints(urdf: str, joints: Sequence[str], robot: Robot | None) -> tuple[str, ...]:
@@ -63,8 +73,8 @@ def urdf_joints(urdf: str, joints: Sequence[str], robot: Robot | None) -> tuple[
     names = tuple(names_in_urdf(joints, there, robot))
     if absent := [joint for joint, name in zip(joints, names, strict=True) if name not in there]:
         raise RobotError(
-            f"the URDF has no joint {', '.join(absent)}; it has {', '.join(there)}: give the arm's own URDF, or a "
-            f"robot file with urdf_joints to `vastares prepare --robot`"
+            f"the URDF has no joint {', '.join(absent)}; it has {', '.join(there)}: give one whose "
+            f"joints bear these names"
         )
     return names
 

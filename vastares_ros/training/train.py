@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vastares_ros.core.config import check_ranges
 from vastares_ros.core.errors import ConfigError, DatasetError, DeviceError, OutputError
 from vastares_ros.core.prior import FORMS
 from vastares_ros.core.samples import Array, Episode
@@ -24,6 +23,8 @@ from vastares_ros.core.signals import FilterConfig, SignalChain
 from vastares_ros.models.methods import NETWORKS, Fitted, method, network_config
 from vastares_ros.models.model import Model
 from vastares_ros.models.rigid_body import Prior
+
+from .prior import check_following
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class PriorConfig:
             raise ConfigError(f"prior.kind is {self.kind!r}: use none or rigid_body")
         if self.form not in FORMS:
             raise ConfigError(f"prior.form is {self.form!r}: use one of {', '.join(FORMS)}")
-        check_ranges("prior", self, following=(0, 3600))
+        check_following("prior.following", self.following)
 
 
 @dataclass(frozen=True)
