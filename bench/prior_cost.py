@@ -52,7 +52,9 @@ def main() -> None:
     frequency = np.linspace(0.5, 2.0, 6)
     q, qd = np.sin(frequency * t), frequency * np.cos(frequency * t)
     tau = 5 * np.sin(q)
-    chains = {name: SignalChain(RATE, FilterConfig(), True, prior) for name, prior in priors().items()}
+    chains = {
+        name: SignalChain(RATE, FilterConfig(), prior is not None, prior) for name, prior in priors().items()
+    }  # only a prior needs acceleration
     best = dict.fromkeys(chains, float("inf"))
     for _ in range(args.rounds):
         for name, chain in chains.items():

@@ -84,10 +84,15 @@ def test_each_term_is_what_its_name_says():
 
 def level_run(error_of, seconds=100.0, time=10.0, speed=1.0):
     """Correction of one joint that swings, step by step, and its friction terms."""
-    level = FrictionLevel(np.array([1.0]), time, RATE)
+    level = FrictionLevel(np.zeros((3, 1)), np.array([1.0]), time, RATE)
     qd = speed * np.sin(np.arange(int(seconds * RATE)) / RATE)[:, None]
     terms = FrictionTerms(FORMS["plain"], 0.05, RATE).run(qd, qd)
-    return np.array([level.step(terms[:, i], error_of(terms[:, i, 0])) for i in range(len(qd))])[:, 0], terms[:, :, 0]
+    found = []
+    for i in range(len(qd)):
+        found.append((level.coefficients * terms[:, i]).sum())
+        if level.due():
+            level.learn(terms[:, i], error_of(terms[:, i, 0]) - found[-1])
+    return np.array(found), terms[:, :, 0]
 
 
 def test_a_level_of_friction_is_followed_within_its_time():
@@ -105,8 +110,8 @@ def test_what_lasts_at_rest_becomes_offset_but_for_1_over_e():
     assert found[-1] == pytest.approx(2 * (1 - np.exp(-1)), abs=0.02)
 
 
-def test_no_correction_exceeds_three_deviations_nor_learns_from_contact():
-    found, _ = level_run(lambda row: np.array([5.0]))
+def test_no_coefficient_changes_by_more_than_three_deviations_nor_by_contact():
+    found, _ = level_run(lambda row: np.array([5.0]), speed=0.0)
     assert found.max() == 3
     touched, _ = level_run(lambda row: np.array([11.0]))
     assert not touched.any()
@@ -115,10 +120,13 @@ def test_no_correction_exceeds_three_deviations_nor_learns_from_contact():
 
 
 def test_a_contact_at_one_joint_freezes_all():
-    level = FrictionLevel(np.ones(2), 10.0, RATE)
-    for _ in range(500):
-        correction = level.step(np.ones((3, 2)), np.array([1.0, 20.0]))
-    assert not correction.any()
+    level = FrictionLevel(np.zeros((3, 2)), np.ones(2), 10.0, RATE)
+    level.learn(np.ones((3, 2)), np.array([1.0, 20.0]))
+    assert not level.coefficients.any()
+    level.learn(np.ones((3, 2)), np.array([1.0, 2.0]))
+    assert level.coefficients.all()
+    level.reset()
+    assert not level.coefficients.any()
 
 
 def test_a_prior_that_follows_gives_the_same_at_once_and_one_by_one_and_forgets_on_reset(body):

@@ -36,8 +36,9 @@ at rest keeps the side it was last pushed to (Dahl 1968).
 
 FORMS = {"plain": ("viscous", "coulomb", "offset"), "rich": tuple(TERMS)}
 
+PLAIN = len(FORMS["plain"])  # one column each, and the first of every form
 TRUST = 3.0  # standard deviations that a sample may pull a level with, and that a level may reach
-LESSONS = 25.0  # of a level, a second: neighbouring samples say the same
+LESSONS = 12.5  # of a level, a second: neighbouring samples say the same
 QUICKEST = 1.0  # time to follow friction in [s]; less would follow every push
 FROZEN = 10.0  # standard deviations at one joint that are a contact: no joint's level moves
 
@@ -72,8 +73,9 @@ class FrictionTerms:
 
     def __init__(self, terms: Sequence[str], smoothing: float, rate: float):
         """Compute `terms`, names of `TERMS` in their order, at `rate` [Hz]; for `smoothing` see above."""
-        self._terms = tuple(terms)
-        self._columns = sum(TERMS[term] for term in terms)  # K
+        ends = np.cumsum([TERMS[term] for term in terms]).tolist()
+        self._first = [(term, end - TERMS[term]) for term, end in zip(terms, ends, strict=True)]  # column of each
+        self._columns = ends[-1] if ends else 0  # K
         self._smoothing = smoothing
         self._travels = -1 / (rate * np.array(TRAVELS)[:, None, None])
         self.reset()
@@ -91,8 +93,7 @@ class FrictionTerms:
         """
         s = np.tanh(qd / self._smoothing)
         out = np.empty((self._columns, *s.shape))
-        k = 0
-        for term in self._terms:  # `out`, since a tick of the node is all small arrays, whose copies take their time
+        for term, k in self._first:
             match term:
                 case "viscous":
                     out[k] = qd
@@ -110,30 +111,38 @@ class FrictionTerms:
                     np.cbrt(qd, out=out[k])
                 case "presliding":
                     self._slide(s, qd, out[k:])
-            k += TERMS[term]
         return out
 
     def _slide(self, s: Array, qd: Array, out: Array) -> None:
         """Fill out, shape (len(TRAVELS), N, J), by states that approach s, shape (N, J), as the joint travels."""
         kept = np.exp(self._travels * np.abs(qd))  # share of the state before
         state = s[0] if self._state is None else self._state
-        for now, share, row in zip(s, kept.swapaxes(0, 1), out.swapaxes(0, 1), strict=True):
-            state = row[:] = now + share * (state - now)
+        for i in range(len(s)):
+            now = s[i]
+            state = now + kept[:, i] * (state - now)
+            out[:, i] = state
         self._state = state
 
 
 class FrictionLevel:
     """What friction is more or less today than when it was identified, followed slowly.
 
-    A cold arm has a third more friction than a warm one, and no motion tells its temperature: only torque does. Changes
-    of the coefficients of the plain form, of each joint, go down the gradient of its squared error (least mean squares,
+    A cold arm has a third more friction than a warm one, and no motion tells its temperature: only torque does. The
+    coefficients of the plain form, of each joint, go down the gradient of its squared error (least mean squares,
     Widrow and Hoff 1960), so slowly that a push hardly moves them: within the time T a lasting error becomes offset but
-    for 1/e. What sticks out pulls with `TRUST` standard deviations only, no correction exceeds as much, and where a
+    for 1/e. What sticks out pulls with `TRUST` standard deviations only, no coefficient changes by more, and where a
     joint is off by `FROZEN` of them nothing is learnt.
+
+    Attributes:
+        coefficients: of friction, today, shape (K, J).
     """
 
-    def __init__(self, noise: Array, time: float, rate: float):
-        """Follow with time constant `time` [s], samples coming at `rate` [Hz]; noise (J,) [N·m]."""
+    def __init__(self, identified: Array, noise: Array, time: float, rate: float):
+        """Begin with coefficients as identified, shape (K, J), with noise (J,) [N·m].
+
+        They follow with time constant `time` [s]; samples come at `rate` [Hz].
+        """
+        self._identified = identified
         self._most, self._contact = TRUST * noise, FROZEN * noise
         self._every = max(1, int(rate / LESSONS))
         self._share = self._every / (time * rate)
@@ -141,29 +150,27 @@ class FrictionLevel:
 
     def reset(self) -> None:
         """Friction is as identified."""
-        self._change = np.zeros((len(FORMS["plain"]), *self._most.shape))
+        self.coefficients = self._identified.copy()
         self._samples = 0
 
-    def step(self, terms: Array, error: Array) -> Array:
-        """Correct one sample by what was learnt before it, then learn from it.
+    def due(self) -> bool:
+        """Whether this sample is one to learn from; asked once a sample."""
+        self._samples += 1
+        return self._samples % self._every == 0
+
+    def learn(self, terms: Array, left: Array) -> None:
+        """Take a sample in.
 
         Args:
             terms: those of the plain form, shape (3, J).
-            error: what torque was measured more than predicted, shape (J,) [N·m]; NaN where nothing was measured.
-
-        Returns:
-            The correction, shape (J,) [N·m].
+            left: what torque was measured more than predicted, shape (J,) [N·m]; NaN where nothing was measured.
         """
-        correction = self._within(np.add.reduce(self._change * terms))
-        self._samples += 1
-        if self._samples % self._every == 0:
-            left = error - correction
-            if (np.abs(left) < self._contact).all():
-                self._change += self._share * self._within(left) * terms
-        return correction
+        if (np.abs(left) < self._contact).all():
+            change = self.coefficients[:PLAIN] + self._share * self._within(left) * terms - self._identified[:PLAIN]
+            self.coefficients[:PLAIN] = self._identified[:PLAIN] + self._within(change)
 
-    def _within(self, torque: Array) -> Array:
-        return np.minimum(np.maximum(torque, -self._most), self._most)
+    def _within(self, x: Array) -> Array:
+        return np.minimum(np.maximum(x, -self._most), self._most)
 
 
 class RigidBodyPrior:
@@ -178,7 +185,7 @@ class RigidBodyPrior:
         self._gain = parameters.gain
         self._level = None
         if parameters.following:
-            self._level = FrictionLevel(parameters.noise, parameters.following, rate)
+            self._level = FrictionLevel(parameters.friction, parameters.noise, parameters.following, rate)
 
     def reset(self) -> None:
         """Forget the past, as a fresh prior."""
@@ -200,9 +207,11 @@ class RigidBodyPrior:
         for i in range(len(motion)):
             rigid[i] = self._body.inverse_dynamics(q[i], qd[i], qdd[i])
         terms = self._friction.run(qd, rigid)
-        torque = rigid + np.add.reduce(self._coefficients * terms)
-        if self._level and tau is not None:
-            error = tau * self._gain - torque
-            for i in range(len(motion)):
-                torque[i] += self._level.step(terms[: len(FORMS["plain"]), i], error[i])
+        if self._level is None or tau is None:
+            return (rigid + np.add.reduce(self._coefficients * terms)) / self._gain
+        level, torque = self._level, rigid
+        for i in range(len(motion)):
+            torque[i] += np.add.reduce(level.coefficients * terms[:, i])
+            if level.due():
+                level.learn(terms[:PLAIN, i], tau[i] * self._gain - torque[i])
         return torque / self._gain

@@ -131,19 +131,24 @@ class SignalChain:
             features (N, C) with C = 2J, 3J, or 4J with a prior, and filtered tau (N, J).
         """
         x = self._motion.run(np.concatenate([q, qd], axis=1))
-        if self._acceleration:
-            qd_filtered = x[:, q.shape[1] :]
-            before = qd_filtered[:1] if self._last_qd is None else self._last_qd
-            qdd = np.diff(np.concatenate([before, qd_filtered]), axis=0) * self._rate
-            self._last_qd = qd_filtered[-1:]
-            x = np.concatenate([x, qdd], axis=1)
+        joints = q.shape[1]
+        if self._acceleration:  # written in place: a tick of the node is all small arrays, whose copies take their time
+            motion = x
+            x = np.empty((len(q), (4 if self._prior else 3) * joints))
+            x[:, : 2 * joints] = motion
+            qd_filtered, qdd = motion[:, joints:], x[:, 2 * joints : 3 * joints]
+            if len(q) > 1:
+                np.subtract(qd_filtered[1:], qd_filtered[:-1], out=qdd[1:])
+            qdd[0] = qd_filtered[0] - (qd_filtered[0] if self._last_qd is None else self._last_qd)
+            qdd *= self._rate
+            self._last_qd = qd_filtered[-1]
         if np.isfinite(tau).all():
             tau_filtered = self._torque.run(tau)
         else:
             self._torque.reset()
             tau_filtered = np.full_like(tau, np.nan)
         if self._prior:
-            x = np.concatenate([x, self._prior.run(x, tau_filtered)], axis=1)
+            x[:, 3 * joints :] = self._prior.run(x[:, : 3 * joints], tau_filtered)
         return x, tau_filtered
 
     def step(self, q: Array, qd: Array, tau: Array) -> tuple[Array, Array]:
