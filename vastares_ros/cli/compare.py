@@ -178,8 +178,8 @@ def _injected(file: Path, profile: Profile, recording: Recording, urdf: str, rob
     try:
         within = profile.within(max(e.t[-1] for e in recording.episodes) - begin)
         injector = Injector(within, urdf, recording.joints, robot)
-    except ConfigError as error:
-        raise ConfigError(f"{file}: {recording.name}: {error}") from error
+    except (ConfigError, RobotError) as error:
+        raise type(error)(f"{file}: {recording.name}: {error}") from error
     pushed = []
     for e in recording.episodes:
         tau_ext, _ = injector.apply(e.t - begin, e.q)

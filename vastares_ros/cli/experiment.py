@@ -154,7 +154,8 @@ def _physics(args: argparse.Namespace, dataset: Dataset, config: TrainConfig) ->
     recordings = list(dict.fromkeys(e.recording for e in dataset.episodes))
     if len(recordings) < 3:
         raise ConfigError(
-            f"{len(recordings)} recordings are too few: one is left out, and guards need two others; record more"
+            f"one recording is left out and two others are needed, but {args.dataset} has {', '.join(recordings)}: "
+            f"record more"
         )
     arm_of(dataset)  # what is absent is told now
     rows, device = physics(config), str(device_for(args.device))
