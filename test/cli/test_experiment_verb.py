@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,6 @@ def test_physics_leaves_each_recording_out_in_turn(tmp_path, arm_dataset, capfd)
     assert (tmp_path / "out" / "physics.md").read_text() in capfd.readouterr().out
     assert main(["experiment", "physics", *where, "--test", "one"]) == 2
     assert "leave out --test" in capfd.readouterr().err
+    write_dataset(tmp_path / "pair", replace(arm_dataset, episodes=arm_dataset.episodes[:2]))
+    assert main(["experiment", "physics", "--dataset", str(tmp_path / "pair"), *where[2:]]) == 2
+    assert "pair has one, two: record more" in capfd.readouterr().err
