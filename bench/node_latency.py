@@ -103,6 +103,8 @@ def main() -> None:
 if __name__ == "__main__":
     if len(sys.argv) == 1:
         main()
+    elif sys.argv[1] in ("-h", "--help"):
+        print(__doc__)
     else:
         torch.set_num_threads(1)
         run(lambda context: TimedNode(context=context), sys.argv[2:])

@@ -28,9 +28,12 @@ def single_lstm(stacked: StackedLSTM, j: int) -> nn.LSTM:
     return lstm
 
 
-def test_lstm_equals_the_loop_over_torch_lstm():
+@pytest.mark.parametrize("training", [True, False])
+def test_lstm_equals_the_loop_over_torch_lstm(training):
     stacked, x = StackedLSTM(J, C, H), torch.randn(J, T, B, C)
-    together = stacked(x)
+    with torch.set_grad_enabled(training):
+        together = stacked(x)
+    assert together.requires_grad == training
     for j in range(J):
         torch.testing.assert_close(together[j], single_lstm(stacked, j)(x[j])[0])
 

@@ -1,3 +1,6 @@
+import platform
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -141,6 +144,46 @@ def test_a_pass_draws_no_more_windows_than_told(dataset):
 def test_a_wrong_field_is_named(values):
     with pytest.raises(ConfigError, match=next(iter(values))):
         TrainConfig(**values)
+
+
+KEEPING = """
+import gc
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
+
+import torch
+
+from vastares_ros.training.train import kept_memory
+
+
+def new():
+    for times in (20, 10):  # first until the blocks lie well
+        before = getrusage(RUSAGE_SELF).ru_minflt
+        for _ in range(times):
+            torch.ones(2**24)
+    return getrusage(RUSAGE_SELF).ru_minflt - before
+
+
+def held():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+
+outside = new()
+with kept_memory():
+    within, kept = new(), held()
+    assert gc.get_freeze_count() > 0
+assert gc.get_freeze_count() == 0
+print(outside, within, kept - held())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
+def test_memory_is_kept_while_it_trains_and_given_back_after():
+    # a process of its own: in the threads of another allocator arena nothing is kept
+    out = subprocess.run([sys.executable, "-c", KEEPING], capture_output=True, text=True, check=True).stdout
+    outside, within, given_back = map(int, out.split())  # pages, of ten times 64 MiB
+    assert within < outside / 2
+    assert given_back > outside / 20
 
 
 def test_quick_products_are_exact_and_leave_the_setting_as_it_was():

@@ -102,10 +102,28 @@ class StackedLSTM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the recurrence over T."""
+        if x.device.type == "cpu" and not torch.is_grad_enabled():
+            return self._by_torch(x)
         weight = torch.cat([self.weight_input, self.bias, self.weight_hidden * 2], dim=1)
         twice = weight.new_ones(4 * self.hidden)
         twice[3 * self.hidden :] = 2
         return _Recurrence.apply(x, weight * twice) * 2
+
+    def _by_torch(self, x: Tensor) -> Tensor:
+        """Network by network with torch's own, which takes a third of the time for the one window of a live tick."""
+        h = self.hidden
+        weights = []
+        for ours in (self.weight_input, self.weight_hidden, self.bias):
+            early, output, candidate = ours.split([2 * h, h, h], dim=2)
+            weights.append(torch.cat([early, candidate, output], dim=2).mT.contiguous())  # torch's order
+        start = x.new_zeros(1, x.shape[2], h)
+        none = x.new_zeros(4 * h)  # torch has two biases
+        return torch.stack(
+            [
+                torch.lstm(rows, (start, start), (of_x, of_h, bias[:, 0], none), True, 1, 0.0, False, False, False)[0]
+                for rows, of_x, of_h, bias in zip(x, *weights, strict=True)
+            ]
+        )
 
 
 class _Recurrence(torch.autograd.Function):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import math
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -288,7 +291,8 @@ def train_seeds(
     run = {"config": repr(replace(config, seed=0)), "seeds": list(seeds), "windows": len(data)}
     start = _restore(checkpoint, run, network, runs, best)
 
-    with nullcontext() if config.model == "transformer" else quick_products():  # its many small ones are slower so
+    # a transformer's many small products are slower with the quick ones
+    with kept_memory(), nullcontext() if config.model == "transformer" else quick_products():
         for epoch in range(start, config.epochs):
             began = time.perf_counter()
             batches = torch.stack([r.batches(len(data), epoch) for r in runs], dim=1).to(device)  # (steps, S, B)
@@ -419,6 +423,31 @@ def quick_products() -> Iterator[None]:
         yield
     finally:
         settings.fp32_precision = before
+
+
+@contextmanager
+def kept_memory() -> Iterator[None]:
+    """Let the process keep the memory that a training step frees for the next step, which asks for as much again.
+
+    glibc gives large blocks back to the system and gets new pages for the next, which on a CPU takes a tenth of the
+    time and more. Python's garbage collector would go through all of torch every few steps, for nothing.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    mallopt = getattr(libc, "mallopt", None)  # of glibc; nothing is set where there is another libc
+    trim, mmap_threshold, mmap_max = -1, -3, -4  # malloc.h
+    gc.freeze()
+    if mallopt:
+        mallopt(mmap_max, 0)
+        mallopt(trim, 2**31 - 1)
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if libc and mallopt:  # what glibc would have come to by itself after blocks of this size
+            mallopt(mmap_max, 65_536)
+            mallopt(mmap_threshold, 2**25)
+            mallopt(trim, 2**26)
+            libc.malloc_trim(0)
 
 
 @cache
