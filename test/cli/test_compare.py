@@ -193,6 +193,9 @@ def test_bad_input(here, bundles, four, profile, arm_dataset, tmp_path, capsys, 
     line = fails(capsys, out, "--inject", profile, bundles=[amperes], bags=[tmp_path / "arm"])
     assert "torque is in A" in line and "--effort-scale" in line
     assert "--jobs is -1" in fails(capsys, out, "--jobs", "-1", **both)
+    urdf = tmp_path / "arm.urdf"
+    urdf.write_text(load_robot("ur5").urdf)
+    assert "--urdf is for pushes" in fails(capsys, out, "--urdf", urdf, **both)
     fast = tmp_path / "fast"
     ns = np.round(np.arange(1000) / 500 * 1e9).astype(np.int64)
     write_joint_states(fast, {"/joint_states": Table(e.joints, ns, ns, e.q, e.qd, e.tau)})

@@ -1,6 +1,7 @@
 """How `vastares` picks a verb and how a verb ends."""
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -83,6 +84,13 @@ def test_error_is_one_line(verb, capsys, statement, message):
 def test_bug_keeps_its_traceback(verb):
     with pytest.raises(ZeroDivisionError):
         main([verb(failing("1 / 0"))])
+
+
+def test_a_terminal_that_has_no_such_letter_shows_a_question_mark(verb, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    assert main([verb(failing("print('N·m'); return 0"))]) == 0
+    assert written.getvalue() == b"N?m\n"
 
 
 def test_interrupt_ends_with_status_130(verb, capsys):

@@ -140,7 +140,7 @@ def test_an_arm_that_does_not_fit_is_refused():
     robot = load_robot("ur3")
     with pytest.raises(RobotError, match="'tool_0' is not a frame of the URDF; near it are tool0"):
         Injector(Profile("tool_0"), "", robot.urdf_joints, robot)
-    with pytest.raises(RobotError, match=r"joint 'Base' is not in the URDF.*name the robot with --robot"):
+    with pytest.raises(RobotError, match=r"joint 'Base' is not in the URDF.*vastares inject. takes --robot"):
         Injector(Profile("tool0"), robot.urdf, ("Base",))
     with pytest.raises(ConfigError, match="link is empty: name the link"):
         Injector(Profile(), robot.urdf, robot.urdf_joints)

@@ -96,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
             f"the bundles' torque is in {first.effort.unit}, and pushes are known in N·m: prepare the dataset with the "
             "gain of the drives [N·m/A] as --effort-scale and --effort-unit N·m, and train on that"
         )
+    if urdf and not args.inject and not any(told):
+        raise ConfigError("--urdf is for pushes, and there are none: give --inject or a BAG with pushes as well")
     profile = read_profile(args.inject) if args.inject else None
     free = [e for r in calm for e in r.episodes]
     separate = [e for path in args.free for e in _free(path, first, topic).episodes]

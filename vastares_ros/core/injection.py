@@ -191,8 +191,8 @@ class Injector:
         joints = names_in_urdf(joints, links(urdf, "child"), robot)
         if absent := [joint for joint in joints if joint not in links(urdf, "child")]:
             raise RobotError(
-                f"joint {absent[0]!r} is not in the URDF, which has {', '.join(links(urdf, 'child'))}: name the robot "
-                "with --robot, or the joints of the arm with --joints"
+                f"joint {absent[0]!r} is not in the URDF, which has {', '.join(links(urdf, 'child'))}: is it of this "
+                "arm? `vastares inject` takes --robot and --joints"
             )
         self.link = profile.link or (robot.tip if robot else "")
         if not self.link:

@@ -285,7 +285,7 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
     if absent := [joint for joint in joints if joint not in published]:
         raise BagError(
             f"{where}: no joint {', '.join(map(repr, absent))}; published are {', '.join(published)}: "
-            "choose with --joints"
+            "is it of this arm? `vastares prepare` chooses with --joints"
         )
     _refuse_shared_joints(where, joints, states)
     try:
@@ -598,12 +598,12 @@ def _finite(where: str, joints: Sequence[str], values: Sequence[Array]) -> NDArr
         if none := [joint for joint, share in zip(joints, per_joint, strict=True) if not share]:
             raise BagError(
                 f"{where}: no {name} on {', '.join(none)}: this robot's driver publishes none, so use one "
-                "that does, or choose other joints with --joints"
+                "that does, or choose other joints with `vastares prepare --joints`"
             )
         if bad := [f"{joint} ({1 - share:.0%})" for joint, share in zip(joints, per_joint, strict=True) if share < 0.5]:
             raise BagError(
                 f"{where}: most of {name} is NaN, infinite or absurd on {', '.join(bad)}: mend the driver, or "
-                "choose other joints with --joints"
+                "choose other joints with `vastares prepare --joints`"
             )
     if not np.any(values[2]):
         raise BagError(
