@@ -161,6 +161,8 @@ class Ros:
     def ask(self, kind: Any, service: str, request: Any) -> Any:
         """The response of a service."""
         client = self.node.create_client(kind, service)
+        # The executor does tasks in order, and to begin with a client is one: a reply amid that would be lost.
+        self.wait(self.executor.create_task(lambda: None).done)
         self.wait(client.service_is_ready)
         reply = client.call_async(request)
         self.wait(reply.done)

@@ -538,6 +538,15 @@ def test_the_wrench_takes_the_urdf_of_a_publisher_that_came_first(ros, bundle_pa
     assert played_wrench(live, "tool") == {"tool"}
 
 
+def test_a_urdf_of_which_the_executor_was_not_told_is_taken(ros, bundle_path):
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    ros.node.create_publisher(String, "/robot_description", latched).publish(String(data=URDF))
+    node = ros.add(EstimatorNode, bundle=str(bundle_path), tip_frame="tool")
+    node._subscriptions.remove(node._description)  # before the executor has seen it
+    ros.wait(lambda: node._body.wrench)
+    node._subscriptions.append(node._description)
+
+
 @pytest.mark.parametrize(
     ("text", "tip", "told"),
     [
@@ -606,6 +615,7 @@ def test_a_bundle_takes_over_at_500_hz_and_every_message_is_answered_by_one_of_t
     try:
         answers = {topic: ros.listen(JointState, f"/estimator/{topic}") for topic in ("estimated_torque", "valid")}
         publisher = ros.talk()
+        assert ros.call("/estimator/reset").success  # it knows who listens, once it has answered one that is newer
         sent = []
 
         def publish():

@@ -375,6 +375,7 @@ class EstimatorNode(ManagedNode):
 
     def report(self) -> Report:
         """The health over the last second."""
+        self._take_urdf()
         self._take_loaded()
         assert self._joint_states is not None
         topic = self._joint_states.topic_name
@@ -542,6 +543,13 @@ class EstimatorNode(ManagedNode):
             depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
         )
         self._description = self.create_subscription(String, "robot_description", self._on_urdf, latched)
+
+    def _take_urdf(self) -> None:
+        """Take the URDF if it waits: of one that comes as the executor begins to listen, the executor is not told."""
+        if self._description:
+            with self._description.handle:  # keeps it from being destroyed
+                if taken := self._description.handle.take_message(String, False):
+                    self._on_urdf(taken[0])
 
     def _on_urdf(self, message: String) -> None:
         self._load_body(message.data)
