@@ -1,13 +1,11 @@
 """Real joint states in, the same with known pushes out."""
 
-from collections import defaultdict
-
 import numpy as np
 import pinocchio as pin
 import pytest
 import yaml
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
+from read_back import STORE, by_topic, when
+from rosbags.rosbag2 import StoragePlugin, Writer
 
 from vastares_ros.cli.inject import TRUE_WRENCH_TOPIC
 from vastares_ros.cli.main import main
@@ -18,7 +16,6 @@ from vastares_ros.io.bags import Table, iter_messages, read_joint_states, read_r
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.robots import config_folder, load_robot
 
-STORE = get_typestore(Stores.ROS2_JAZZY)
 UR3 = ("Base", "Shoulder", "Elbow", "Wrist 1", "Wrist 2", "Wrist 3")
 PUSH = {"start": 1.0, "duration": 0.5, "force": [10, -20, 30], "torque": [1, 2, -3]}
 WRENCH = np.array(PUSH["force"] + PUSH["torque"], dtype=float)
@@ -42,19 +39,6 @@ def fails(capsys, *argv, **options):
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("vastares inject: error: ")
     return lines[0]
-
-
-def by_topic(path):
-    """Topic → [(log time, message)], by rosbags."""
-    found = defaultdict(list)
-    with Reader(path) as reader:
-        for connection, log_ns, raw in reader.messages():
-            found[connection.topic].append((log_ns, STORE.deserialize_cdr(raw, connection.msgtype)))
-    return found
-
-
-def when(messages):
-    return [(log_ns, m.header.stamp.sec * 10**9 + m.header.stamp.nanosec) for log_ns, m in messages]
 
 
 def at_tool(q):

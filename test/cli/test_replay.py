@@ -1,11 +1,9 @@
 """vastares replay: the file opens with two readers, and says what the live node would say, when it would say it."""
 
-from collections import defaultdict
-
 import numpy as np
 import pytest
+from read_back import by_topic, when
 from rosbags.rosbag2 import Reader
-from rosbags.typesys import Stores, get_typestore
 
 from vastares_ros.cli.main import main
 from vastares_ros.core.samples import JointSample, seconds
@@ -14,7 +12,6 @@ from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.robots import config_folder
 from vastares_ros.runtime.estimator import Estimator
 
-STORE = get_typestore(Stores.ROS2_JAZZY)
 JOINT_STATES = (
     "estimated_torque",
     "external_torque",
@@ -35,19 +32,6 @@ def fails(capsys, *argv):
     lines = capsys.readouterr().err.strip().splitlines()
     assert lines[-1].startswith("vastares replay: error: ")
     return lines[-1]
-
-
-def by_topic(path):
-    """Topic → [(log time, message)], by rosbags."""
-    found = defaultdict(list)
-    with Reader(path) as reader:
-        for connection, log_ns, raw in reader.messages():
-            found[connection.topic].append((log_ns, STORE.deserialize_cdr(raw, connection.msgtype)))
-    return found
-
-
-def when(messages):
-    return [(log_ns, m.header.stamp.sec * 10**9 + m.header.stamp.nanosec) for log_ns, m in messages]
 
 
 @pytest.fixture(scope="module")

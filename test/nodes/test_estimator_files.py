@@ -5,7 +5,7 @@ import yaml
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-from conftest import parameters
+from made import parameters
 
 from vastares_ros.io.robots import config_folder, robot_names
 from vastares_ros.nodes.estimator import EstimatorNode

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from conftest import JOINTS, motion, stamps
+from made import JOINTS, motion, stamps
 
 pytest.importorskip("rclpy")
 pytest.importorskip("launch_testing", reason="launch_testing is not installed: it comes with ROS 2")

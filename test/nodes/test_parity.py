@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import JOINTS, WINDOW, made_dataset, motion, stamps
+from made import JOINTS, WINDOW, made_dataset, motion, stamps
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 

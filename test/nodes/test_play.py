@@ -1,10 +1,11 @@
 """`vastares play`, from a bag to a subscriber in another process."""
 
+import re
 import subprocess
 
 import numpy as np
 import pytest
-from conftest import JOINTS, motion, stamps
+from made import JOINTS, motion, stamps
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
@@ -30,9 +31,10 @@ def test_every_message_arrives_in_order_under_its_own_stamp(ros, bag):
     command = [*VASTARES, "play", str(bag), "--rate", "3", "--to", "/elsewhere", "--wait", "30"]
     child = spawn(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     ros.wait(lambda: len(heard) == 300)
-    said, _ = child.communicate(timeout=30)
+    said, _ = child.communicate(timeout=60)
     assert child.returncode == 0
-    assert "300 messages on /elsewhere in 1.0 s" in said
+    took = re.search(r"300 messages on /elsewhere in ([0-9.]+) s", said)
+    assert took and float(took[1]) >= 1.0, said  # 3 s of recording at three times its pace
     assert [from_stamp(m.header.stamp) for m in heard] == stamps(300)
     q, qd, effort = motion(300)
     assert np.array_equal([m.position for m in heard], q)

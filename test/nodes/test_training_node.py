@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import JOINTS, RATE, SCALE, made_dataset, motion, parameters, stamps
+from made import JOINTS, RATE, SCALE, made_dataset, motion, parameters, stamps
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
