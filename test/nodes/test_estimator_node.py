@@ -620,8 +620,9 @@ def test_a_bundle_takes_over_at_500_hz_and_every_message_is_answered_by_one_of_t
 
         def publish():
             i = len(sent)
-            sent.append(i)
-            publisher.publish(to_joint_state(at[i], JOINTS, q[i], qd[i], effort[i]))
+            if i - len(answers["valid"]) < 400:  # a machine too busy for 500 Hz goes slower: only 500 messages can wait
+                sent.append(i)
+                publisher.publish(to_joint_state(at[i], JOINTS, q[i], qd[i], effort[i]))
 
         timer = ros.node.create_timer(1 / rate, publish)
         ros.wait(lambda: len(sent) > 300)
