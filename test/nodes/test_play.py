@@ -34,7 +34,7 @@ def test_every_message_arrives_in_order_under_its_own_stamp(ros, bag):
     said, _ = child.communicate(timeout=60)
     assert child.returncode == 0
     took = re.search(r"300 messages on /elsewhere in ([0-9.]+) s", said)
-    assert took and float(took[1]) >= 1.0, said  # 3 s of recording at three times its pace
+    assert took and 1.0 <= float(took[1]) < 3.0, said  # 3 s of recording at three times its pace
     assert [from_stamp(m.header.stamp) for m in heard] == stamps(300)
     q, qd, effort = motion(300)
     assert np.array_equal([m.position for m in heard], q)
