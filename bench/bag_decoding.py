@@ -13,7 +13,7 @@ import numpy as np
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
-from vastares_ros.io.bags import DEFAULT_TOPIC, Table, read_joint_states, write_joint_states
+from vastares_ros.io.bags import DEFAULT_TOPIC, MessageTable, read_joint_states, write_joint_states
 
 MESSAGES = 100_000
 ROUNDS = 3
@@ -44,7 +44,7 @@ def main() -> None:
     """Write the bag, time both sides in turn, print JSON."""
     stamp_ns = 1_700_000_000_000_000_000 + np.arange(MESSAGES) * 1_000_000
     values = np.random.default_rng(0).normal(size=(3, MESSAGES, 7))
-    table = Table(tuple(f"arm_joint_{i}" for i in range(1, 8)), stamp_ns, stamp_ns, *values)
+    table = MessageTable(tuple(f"arm_joint_{i}" for i in range(1, 8)), stamp_ns, stamp_ns, *values)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bag"
         write_joint_states(path, {DEFAULT_TOPIC: table})

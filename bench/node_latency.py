@@ -23,7 +23,7 @@ from vastares_ros.models.model import Model
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.nodes.estimator import EstimatorNode
 from vastares_ros.nodes.parity import run_live
-from vastares_ros.nodes.play import Score
+from vastares_ros.nodes.play import Playback
 from vastares_ros.nodes.process import run
 from vastares_ros.runtime.bundle import QUANTILES, Bundle
 
@@ -85,7 +85,7 @@ def measure(rate: float, folder: Path) -> dict[str, object]:
     expected = np.ones((2, len(t)), dtype=bool)
     expected[:, : NetworkConfig().window - 1] = False
     command = [sys.executable, __file__, str(ticks)]
-    live = run_live(path, JOINTS, Score(messages, t), expected, command)
+    live = run_live(path, JOINTS, Playback(messages, t), expected, command)
     spent = np.array(json.loads(ticks.read_text()))[NetworkConfig().window :]
     return {
         "lost": int(expected[0].sum() - np.isfinite(live.latency).sum()),

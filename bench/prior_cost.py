@@ -10,11 +10,12 @@ import time
 
 import numpy as np
 
-from vastares_ros.core.observer import MomentumObserver
-from vastares_ros.core.physics import RigidBody
-from vastares_ros.core.prior import FORMS, TERMS, RigidBodyParameters, RigidBodyPrior
+from vastares_ros.core.arm import Arm
 from vastares_ros.core.signals import FilterConfig, Prior, SignalChain
 from vastares_ros.io.robots import load_robot
+from vastares_ros.physics.friction import FRICTION_MODELS, TERMS
+from vastares_ros.physics.observer import MomentumObserver
+from vastares_ros.physics.rigid_body import RigidBody, RigidBodyParameters, RigidBodyTorque
 
 RATE = 125.0
 
@@ -22,9 +23,11 @@ RATE = 125.0
 def parameters(body: RigidBody, form: str, following: float) -> RigidBodyParameters:
     """The URDF's inertias, and friction of every term."""
     joints = len(body.joints)
-    friction = np.ones((sum(TERMS[term] for term in FORMS[form]), joints))
+    friction = np.ones((sum(TERMS[term] for term in FRICTION_MODELS[form]), joints))
     ones = np.ones(joints)
-    return RigidBodyParameters(body.inertial_parameters, 0.1 * ones, friction, ones, FORMS[form], 0.05, ones, following)
+    return RigidBodyParameters(
+        body.inertial_parameters, 0.1 * ones, friction, ones, FRICTION_MODELS[form], 0.05, ones, following
+    )
 
 
 def priors() -> dict[str, Prior | None]:
@@ -32,13 +35,13 @@ def priors() -> dict[str, Prior | None]:
     robot = load_robot("ur3")
 
     def body() -> RigidBody:
-        return RigidBody(robot.urdf, robot.urdf_joints, robot.tip)
+        return RigidBody(Arm(robot.urdf, robot.urdf_joints, robot.tip))
 
     made: dict[str, Prior | None] = {"none": None}
-    for form, following in (("plain", 0.0), ("rich", 0.0), ("rich", 20.0)):
+    for form, following in (("basic", 0.0), ("extended", 0.0), ("extended", 20.0)):
         name = f"{form}, followed" if following else form
-        made[name] = RigidBodyPrior(body(), parameters(body(), form, following), RATE)
-    made["observer"] = MomentumObserver(body(), parameters(body(), "rich", 0.0), RATE, 20.0)
+        made[name] = RigidBodyTorque(body(), parameters(body(), form, following), RATE)
+    made["observer"] = MomentumObserver(body(), parameters(body(), "extended", 0.0), RATE, 20.0)
     return made
 
 

@@ -24,7 +24,9 @@ from torch import nn
 from vastares_ros.core.samples import Episode
 from vastares_ros.models.model import Model
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
-from vastares_ros.training.train import TrainConfig, Windows, train_seeds
+from vastares_ros.training.config import TrainConfig
+from vastares_ros.training.loop import train_seeds
+from vastares_ros.training.windows import Windows
 
 RATE = 200.0
 
@@ -80,8 +82,8 @@ def loop_speed(episode: Episode, config: TrainConfig, device: torch.device, netw
     """Network-windows a second of separate modules, one after the other."""
     data = Windows([episode], RATE, config)
     model = Model(len(episode.joints), config.network)
-    model.features.fit(data.x)
-    model.torque.fit(data.tau)
+    model.feature_scaler.fit(data.x)
+    model.torque_scaler.fit(data.tau)
     data.to(model.to(device))
     steps = config.epoch_windows // config.batch
     spent = 0.0

@@ -102,7 +102,7 @@ def save(folder: Path, name: str, method: str) -> Path:
     """Write the bundle of an arm."""
     config = network_config(method, METHODS[method])
     made = replace(bundle(RATE), method=method, model=Model(len(JOINTS), config).eval())
-    made.model.torque.mean += OFFSETS[name]
+    made.model.torque_scaler.mean += OFFSETS[name]
     save_bundle(folder / name, made)
     return folder / name
 

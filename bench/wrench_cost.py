@@ -9,8 +9,9 @@ import time
 
 import numpy as np
 
-from vastares_ros.core.wrench import WrenchEstimator
+from vastares_ros.core.arm import Arm
 from vastares_ros.io.robots import load_robot
+from vastares_ros.physics.wrench import WrenchEstimator
 
 ROBOTS = ("ur3", "ur5", "iiwa14")
 
@@ -23,7 +24,7 @@ def main() -> None:
     args = parser.parse_args()
     rng = np.random.default_rng(0)
     robots = {name: load_robot(name) for name in ROBOTS}
-    estimators = {name: WrenchEstimator(r.urdf, r.urdf_joints, r.tip) for name, r in robots.items()}
+    estimators = {name: WrenchEstimator(Arm(r.urdf, r.urdf_joints, r.tip)) for name, r in robots.items()}
     poses = {name: rng.uniform(-np.pi, np.pi, (args.steps, len(r.urdf_joints))) for name, r in robots.items()}
     best = dict.fromkeys(ROBOTS, float("inf"))
     for _ in range(args.rounds):

@@ -23,11 +23,11 @@ import yaml
 
 import vastares_ros
 from vastares_ros.cli.main import main as vastares
-from vastares_ros.io import pictures
 from vastares_ros.io.bags import Table as JointTable
 from vastares_ros.io.bags import write_joint_states
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.datasets import Dataset, is_dataset, load_dataset
+from vastares_ros.report import pictures
 from vastares_ros.training.evaluate import predict
 from vastares_ros.training.experiment import markdown
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vastares_ros.core.physics import RigidBody
+from vastares_ros.core.arm import Arm
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode
 from vastares_ros.io.datasets import Dataset
 from vastares_ros.io.robots import load_robot
+from vastares_ros.physics.rigid_body import RigidBody
 
 JOINTS = ("shoulder", "elbow")
 RATE = 125.0
@@ -56,7 +57,7 @@ def lively() -> Callable[..., Episode]:
     """Makes a free motion of a UR5, its torque by the URDF and by friction that is known."""
     pytest.importorskip("pinocchio")
     robot = load_robot("ur5")
-    body = RigidBody(robot.urdf, robot.urdf_joints, robot.tip)
+    body = RigidBody(Arm(robot.urdf, robot.urdf_joints, robot.tip))
     joints = next(d.joints for d in robot.drivers if d.name == "simulation")
 
     def make(name: str, seed: int, samples: int = 1000) -> Episode:

@@ -9,12 +9,12 @@ import torch
 
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode
-from vastares_ros.io.bags import Table, write_joint_states
+from vastares_ros.io.bags import MessageTable, write_joint_states
 from vastares_ros.io.bundles import save_bundle
 from vastares_ros.io.datasets import Dataset
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
+from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.fit import fit
-from vastares_ros.training.train import TrainConfig
 
 UR3 = ("Base", "Shoulder", "Elbow", "Wrist 1", "Wrist 2", "Wrist 3")
 RATE = 125.0
@@ -70,5 +70,5 @@ def push(tmp_path_factory, moving) -> Path:
     stamp_ns = np.round(free.t * 1e9).astype(np.int64)
     columns = (np.hstack([x[:, order], np.zeros((200, 1))]) for x in (free.q, free.qd, effort))
     path = tmp_path_factory.mktemp("push") / "bag"
-    write_joint_states(path, {"/arm": Table(names, stamp_ns, stamp_ns + 1_500_000, *columns)})
+    write_joint_states(path, {"/arm": MessageTable(names, stamp_ns, stamp_ns + 1_500_000, *columns)})
     return path

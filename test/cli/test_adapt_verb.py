@@ -9,7 +9,7 @@ import yaml
 from vastares_ros.cli.main import main
 from vastares_ros.cli.simulate import simulate
 from vastares_ros.core.errors import ConfigError
-from vastares_ros.io.bags import Table, write_joint_states
+from vastares_ros.io.bags import MessageTable, write_joint_states
 from vastares_ros.io.bundles import load_bundle
 
 pytest.importorskip("pinocchio")
@@ -89,9 +89,9 @@ def test_joints_that_stand_still_are_named(work, tmp_path, capsys):
     q = np.tile(arm.q_range.mean(axis=0), (len(t), 1))
     q[:, 5] += 0.3 * np.sin(t)
     qd = np.gradient(q, t, axis=0)
-    tau = arm.model.prior.over(arm.rate, arm.model.config).run(np.concatenate([q, qd, 0 * q], axis=1), 0 * q)
+    tau = arm.model.dynamics.over(arm.rate, arm.model.config).run(np.concatenate([q, qd, 0 * q], axis=1), 0 * q)
     at = np.round(t * 1e9).astype(np.int64) + 10**18
-    write_joint_states(tmp_path / "bag", {arm.topic: Table(arm.joints, at, at, q, qd, tau)})
+    write_joint_states(tmp_path / "bag", {arm.topic: MessageTable(arm.joints, at, at, q, qd, tau)})
     assert main(["adapt", str(work / "arm"), str(tmp_path / "bag"), "-o", str(tmp_path / "b")]) == 0
     (warning,) = [line for line in capsys.readouterr().out.splitlines() if "hardly shows" in line]
     assert "the mass" in warning and "turn sim_shoulder_pan_joint, " in warning and "sim_wrist_3" not in warning
@@ -100,7 +100,9 @@ def test_joints_that_stand_still_are_named(work, tmp_path, capsys):
 def test_a_network_is_corrected_and_says_so(arm, moving, tmp_path, capsys):
     e = moving("tool", 1000)
     at = np.round(e.t * 1e9).astype(np.int64)
-    write_joint_states(tmp_path / "bag", {"/arm": Table(e.joints, at, at, e.q, e.qd, -(e.tau + 2 * np.cos(e.q)))})
+    write_joint_states(
+        tmp_path / "bag", {"/arm": MessageTable(e.joints, at, at, e.q, e.qd, -(e.tau + 2 * np.cos(e.q)))}
+    )
     assert main(["adapt", str(arm), str(tmp_path / "bag"), "-o", str(tmp_path / "b")]) == 0
     said = capsys.readouterr().out
     assert "No physics prior: a correction by position" in said
@@ -126,9 +128,9 @@ def test_bad_input(work, arm, tmp_path, capsys):
     at = np.arange(300) * 8_000_000 + 10**18
     still = np.tile(e.q_range.mean(axis=0), (300, 1))
     held = still + 5.0
-    write_joint_states(tmp_path / "short", {e.topic: Table(e.joints, at, at, still, 0 * still, held)})
+    write_joint_states(tmp_path / "short", {e.topic: MessageTable(e.joints, at, at, still, 0 * still, held)})
     assert "2.4 s of motion are too little" in fails(capsys, work / "arm", tmp_path / "short", "-o", out)
-    write_joint_states(tmp_path / "slow", {e.topic: Table(e.joints, 4 * at, 4 * at, still, 0 * still, held)})
+    write_joint_states(tmp_path / "slow", {e.topic: MessageTable(e.joints, 4 * at, 4 * at, still, 0 * still, held)})
     assert "Hz, the bundle was trained at" in fails(capsys, work / "arm", tmp_path / "slow", "-o", out)
     assert not out.exists()
 

@@ -12,15 +12,16 @@ import yaml
 
 from vastares_ros.cli.main import main
 from vastares_ros.cli.simulate import TRUTH_TOPIC
-from vastares_ros.core.injection import Injector, profile_from
-from vastares_ros.io.bags import Table, read_recording, write_joint_states
+from vastares_ros.core.arm import resolve_arm
+from vastares_ros.io.bags import MessageTable, read_recording, write_joint_states
 from vastares_ros.io.bundles import load_bundle, save_bundle
 from vastares_ros.io.datasets import write_dataset
 from vastares_ros.io.robots import load_robot
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
+from vastares_ros.physics.injection import Injector, profile_from
+from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.evaluate import predict, score
 from vastares_ros.training.fit import fit
-from vastares_ros.training.train import TrainConfig
 
 pytest.importorskip("pinocchio")
 Image = pytest.importorskip("PIL.Image")
@@ -32,10 +33,10 @@ FILES = {"comparison.json", "comparison.md", "report.html", "nmse.png", "push.pn
 def write_bag(path, episode, tau_ext=None):
     ns = np.round(episode.t * 1e9).astype(np.int64)
     tau = episode.tau if tau_ext is None else episode.tau - tau_ext
-    topics = {"/joint_states": Table(episode.joints, ns, ns, episode.q, episode.qd, tau)}
+    topics = {"/joint_states": MessageTable(episode.joints, ns, ns, episode.q, episode.qd, tau)}
     if tau_ext is not None:
         nothing = np.empty((len(ns), 0))
-        topics[TRUTH_TOPIC] = Table(episode.joints[::-1], ns, ns, nothing, nothing, tau_ext[:, ::-1])
+        topics[TRUTH_TOPIC] = MessageTable(episode.joints[::-1], ns, ns, nothing, nothing, tau_ext[:, ::-1])
     write_joint_states(path, topics)
     return path
 
@@ -61,7 +62,10 @@ def here(tmp_path_factory):
 @pytest.fixture(scope="module")
 def bundles(here, arm_dataset):
     write_dataset(here / "d", arm_dataset)
-    assert main(["identify", str(here / "d"), "--test", "three", "--form", "plain", "-o", str(here / "body")]) == 0
+    assert (
+        main(["identify", str(here / "d"), "--test", "three", "--friction-model", "basic", "-o", str(here / "body")])
+        == 0
+    )
     config = TrainConfig(network=NetworkConfig(window=8, hidden=4), epochs=1)
     save_bundle(here / "net", fit(arm_dataset, config, torch.device("cpu"), test=["three"]))
     return [here / "net", here / "body"]
@@ -91,7 +95,7 @@ def test_free_motion_is_scored_as_evaluate_does_on_what_all_have_an_estimate_of(
         predicted = predict(b.model, b.ridge, b.filter, b.rate, read_recording(four, b.joints, (1,) * 6).episodes, 7)
         rmse = score(predicted, b.joints, np.ones(6))["rmse"]["model"]
         assert figures["estimators"][path.name]["rmse"] == pytest.approx(rmse, rel=1e-4)
-    variance = load_bundle(bundles[0]).model.torque.scale.double().numpy() ** 2
+    variance = load_bundle(bundles[0]).model.torque_scaler.scale.double().numpy() ** 2
     assert figures["variance"]["of"] == "net"
     for found in figures["estimators"].values():
         nmse = np.array(list(found["rmse"].values())) ** 2 / variance
@@ -137,7 +141,7 @@ def test_everything_is_written_and_the_page_loads_nothing(here, figures, capsys)
 def test_a_bag_with_the_truth_gives_what_injection_gives(here, bundles, four, lively, figures):
     robot = load_robot("ur5")
     (e,) = read_recording(four, lively("four", 7).joints, (1,) * 6).episodes
-    tau_ext, _ = Injector(profile_from({"events": PUSHES}), "", e.joints, robot).apply(e.t - e.t[0], e.q)
+    tau_ext, _ = Injector(profile_from({"events": PUSHES}), resolve_arm(e.joints, robot)).apply(e.t - e.t[0], e.q)
     pushed = write_bag(here / "pushed", e, tau_ext)
     assert compare(here / "truth", bundles=bundles, bags=[four, pushed]) == 0
     found = json.loads((here / "truth" / "comparison.json").read_text())
@@ -179,8 +183,8 @@ def test_bad_input(here, bundles, four, profile, arm_dataset, tmp_path, capsys, 
     assert "--free: " in fails(capsys, out, "--free", pushed, **both)
     partial, e = tmp_path / "partial", arm_dataset.episodes[0]
     ns = np.round(e.t * 1e9).astype(np.int64)
-    truth = Table(e.joints[:5], ns, ns, np.empty((1000, 0)), np.empty((1000, 0)), np.ones((1000, 5)))
-    write_joint_states(partial, {"/joint_states": Table(e.joints, ns, ns, e.q, e.qd, e.tau), TRUTH_TOPIC: truth})
+    truth = MessageTable(e.joints[:5], ns, ns, np.empty((1000, 0)), np.empty((1000, 0)), np.ones((1000, 5)))
+    write_joint_states(partial, {"/joint_states": MessageTable(e.joints, ns, ns, e.q, e.qd, e.tau), TRUTH_TOPIC: truth})
     assert "no effort of joint 'sim_wrist_3_joint'" in fails(capsys, out, bundles=bundles, bags=[four, partial])
     late = tmp_path / "late.yaml"
     late.write_text(yaml.safe_dump({"events": [PUSHES[0] | {"start": 7.0}]}))
@@ -189,7 +193,7 @@ def test_bad_input(here, bundles, four, profile, arm_dataset, tmp_path, capsys, 
     assert "no joint feels a push at base_link" in fails(capsys, out, "--inject", late, **both)
     amperes = save_arm(tmp_path / "amperes", unit="A")
     names = load_bundle(amperes).joints
-    write_joint_states(tmp_path / "arm", {"/arm": Table(names, ns, ns, e.q, e.qd, e.tau)})
+    write_joint_states(tmp_path / "arm", {"/arm": MessageTable(names, ns, ns, e.q, e.qd, e.tau)})
     line = fails(capsys, out, "--inject", profile, bundles=[amperes], bags=[tmp_path / "arm"])
     assert "torque is in A" in line and "--effort-scale" in line
     assert "--jobs is -1" in fails(capsys, out, "--jobs", "-1", **both)
@@ -198,6 +202,6 @@ def test_bad_input(here, bundles, four, profile, arm_dataset, tmp_path, capsys, 
     assert "--urdf is for pushes" in fails(capsys, out, "--urdf", urdf, **both)
     fast = tmp_path / "fast"
     ns = np.round(np.arange(1000) / 500 * 1e9).astype(np.int64)
-    write_joint_states(fast, {"/joint_states": Table(e.joints, ns, ns, e.q, e.qd, e.tau)})
+    write_joint_states(fast, {"/joint_states": MessageTable(e.joints, ns, ns, e.q, e.qd, e.tau)})
     assert "has 500.0 Hz" in fails(capsys, out, bundles=bundles, bags=[fast])
     assert not out.exists()

@@ -10,7 +10,7 @@ import pytest
 from vastares_ros.cli import demo
 from vastares_ros.cli.main import main
 from vastares_ros.cli.simulate import TRUTH_TOPIC
-from vastares_ros.io.bags import Table, write_joint_states
+from vastares_ros.io.bags import MessageTable, write_joint_states
 
 
 @pytest.fixture
@@ -33,7 +33,9 @@ def test_truth_is_matched_to_what_was_live_by_stamp_and_joint(tmp_path):
     stamps = 1_700_000_000_000_000_000 + np.arange(6) * 8_000_123
     truth = np.arange(12.0).reshape(6, 2)
     nothing = np.empty((6, 0))
-    write_joint_states(tmp_path / "pushes", {TRUTH_TOPIC: Table(("b", "a"), stamps, stamps, nothing, nothing, truth)})
+    write_joint_states(
+        tmp_path / "pushes", {TRUTH_TOPIC: MessageTable(("b", "a"), stamps, stamps, nothing, nothing, truth)}
+    )
     t = np.array([int(stamp) * 1e-9 for stamp in stamps])[2:5]  # warming up before, lost after
     columns = {"t": t, "tau_free_a": [1.0, 2, 3], "tau_free_b": [4.0, 5, 6], "tau_ext_a": [0.5] * 3, "tau_ext_b": t * 0}
     pq.write_table(pa.table(columns), tmp_path / "live.parquet")

@@ -13,8 +13,8 @@ import yaml
 from vastares_ros.cli.experiment import tuned
 from vastares_ros.cli.main import main
 from vastares_ros.io.datasets import write_dataset
+from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.experiment import EXPERIMENTS, TUNED
-from vastares_ros.training.train import TrainConfig
 
 pytest.importorskip("matplotlib")
 

@@ -34,14 +34,14 @@ def test_a_bundle_that_the_other_verbs_take(prepared, tmp_path, capsys):
     said = capsys.readouterr().out
     for words in ("identified from one, two; figures on three", "ridge", "condition number", "base parameters"):
         assert words in said
-    assert load_bundle(out).training["config"]["form"] == "rich"
+    assert load_bundle(out).training["config"]["friction_model"] == "extended"
     assert main(["info", str(out)]) == 0 and "rigid_body" in capsys.readouterr().out
     assert main(["evaluate", str(out), str(prepared), "--report", str(tmp_path / "r")]) == 0
     assert "Note: one, two was trained on" in capsys.readouterr().out
     assert "exists" in fails(capsys, prepared, "-o", out)
-    assert main(["identify", str(prepared), "--form", "plain", "-o", str(out), "--force"]) == 0
+    assert main(["identify", str(prepared), "--friction-model", "basic", "-o", str(out), "--force"]) == 0
     assert "which it was identified from" in capsys.readouterr().out
-    assert load_bundle(out).training["config"]["form"] == "plain"
+    assert load_bundle(out).training["config"]["friction_model"] == "basic"
 
 
 def test_an_observer_and_the_signals_that_it_runs_on(prepared, tmp_path, capsys):
@@ -61,9 +61,11 @@ def test_an_observer_and_the_signals_that_it_runs_on(prepared, tmp_path, capsys)
     assert "gain is 0.0: use" in fails(capsys, prepared, "--observer", "--gain", "0", "-o", tmp_path / "c")
     assert "use 0.1 Hz or more" in fails(capsys, prepared, "--cutoff", "1e-9", "-o", tmp_path / "c")
     assert "following is 0.001: use 1 to 3600 s" in fails(
-        capsys, prepared, "--following", "0.001", "-o", tmp_path / "c"
+        capsys, prepared, "--friction-time-constant", "0.001", "-o", tmp_path / "c"
     )
-    assert "follows no level" in fails(capsys, prepared, "--following", "9", "--observer", "-o", tmp_path / "c")
+    assert "follows no level" in fails(
+        capsys, prepared, "--friction-time-constant", "9", "--observer", "-o", tmp_path / "c"
+    )
     assert "below 62.5 Hz" in fails(capsys, prepared, "--cutoff", "80", "-o", tmp_path / "c")
 
 
@@ -98,7 +100,7 @@ def test_a_recording_with_contact_is_warned_of(arm_dataset, lively, tmp_path, ca
 def test_amperes_say_what_the_scale_is_worth(arm_dataset, tmp_path, capsys):
     effort = Effort("A", (1.0,) * 6)
     write_dataset(tmp_path / "d", replace(arm_dataset, effort=effort))
-    assert main(["identify", str(tmp_path / "d"), "--form", "plain", "-o", str(tmp_path / "b")]) == 0
+    assert main(["identify", str(tmp_path / "d"), "--friction-model", "basic", "-o", str(tmp_path / "b")]) == 0
     out = capsys.readouterr().out
     assert "Effort is in amperes" in out and "gains [N·m/A]" in out
     assert load_bundle(tmp_path / "b").metrics["nmse_mean"]["model"] < 0.01

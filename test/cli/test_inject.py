@@ -12,7 +12,7 @@ from vastares_ros.cli.main import main
 from vastares_ros.cli.simulate import TRUTH_TOPIC
 from vastares_ros.core.external import external_torque
 from vastares_ros.core.signals import CausalFilter
-from vastares_ros.io.bags import Table, iter_messages, read_joint_states, read_recording, write_joint_states
+from vastares_ros.io.bags import MessageTable, iter_messages, read_joint_states, read_recording, write_joint_states
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.robots import config_folder, load_robot
 
@@ -58,7 +58,7 @@ def free(tmp_path_factory, moving):
     columns = (np.hstack([x[:, order], np.full((len(e), 1), 7.0)]) for x in (e.q, e.qd, -e.tau))
     stamp_ns = np.round(e.t * 1e9).astype(np.int64)
     path = tmp_path_factory.mktemp("free") / "bag"
-    write_joint_states(path, {"/arm": Table(names, stamp_ns, stamp_ns + 1_500_000, *columns)})
+    write_joint_states(path, {"/arm": MessageTable(names, stamp_ns, stamp_ns + 1_500_000, *columns)})
     return path
 
 
@@ -164,7 +164,7 @@ def test_partial_messages_are_pushed_each_by_its_own_joints(tmp_path, moving):
 def test_without_header_stamps_time_is_that_of_receipt(tmp_path, moving):
     e = moving("unstamped", 300)
     ns = np.round(e.t * 1e9).astype(np.int64)
-    write_joint_states(tmp_path / "bag", {"/arm": Table(UR3, 0 * ns, ns, e.q, e.qd, -e.tau)})
+    write_joint_states(tmp_path / "bag", {"/arm": MessageTable(UR3, 0 * ns, ns, e.q, e.qd, -e.tau)})
     assert inject(tmp_path / "bag", profile(tmp_path / "p.yaml"), tmp_path / "out.mcap") == 0
     (truth,) = read_joint_states(tmp_path / "out.mcap", TRUTH_TOPIC).tables
     assert np.flatnonzero(truth.effort.any(axis=1)).tolist() == list(range(125, 188))
@@ -174,7 +174,7 @@ def test_without_header_stamps_time_is_that_of_receipt(tmp_path, moving):
 def test_amperes_need_the_gain_of_the_drives(tmp_path, capsys, moving):
     e, robot = moving("amperes", 300), load_robot("ur3")
     ns = np.round(e.t * 1e9).astype(np.int64)
-    write_joint_states(tmp_path / "bag", {"/arm": Table(robot.urdf_joints, ns, ns, e.q, e.qd, e.tau)})
+    write_joint_states(tmp_path / "bag", {"/arm": MessageTable(robot.urdf_joints, ns, ns, e.q, e.qd, e.tau)})
     wrench, out = profile(tmp_path / "p.yaml"), tmp_path / "out.mcap"
     error = fails(capsys, tmp_path / "bag", wrench, out)
     assert "driver ur_robot_driver publishes current in A" in error and "--effort-scale" in error
@@ -187,7 +187,7 @@ def test_amperes_need_the_gain_of_the_drives(tmp_path, capsys, moving):
 def test_a_urdf_alone_will_do_and_other_topics_are_said_to_be_left_out(tmp_path, capsys, moving):
     e, robot = moving("urdf", 300), load_robot("ur3")
     ns = np.round(e.t * 1e9).astype(np.int64)
-    table = Table(robot.urdf_joints, ns, ns, e.q, e.qd, e.tau)
+    table = MessageTable(robot.urdf_joints, ns, ns, e.q, e.qd, e.tau)
     write_joint_states(tmp_path / "bag", {"/arm": table, "/other": table})
     urdf = tmp_path / "own.urdf"
     urdf.write_text(robot.urdf.replace('"tool0"', '"flange"'))
@@ -227,7 +227,7 @@ def test_bad_input_is_one_line_and_leaves_no_file(tmp_path, capsys, free, moving
     assert "must end in .mcap" in fails(capsys, free, good, tmp_path / "out")
     e = moving("still", 300)
     ns = np.round(e.t * 1e9).astype(np.int64)
-    write_joint_states(tmp_path / "still", {"/arm": Table(UR3, ns, ns, e.q, e.qd, np.empty((300, 0)))})
+    write_joint_states(tmp_path / "still", {"/arm": MessageTable(UR3, ns, ns, e.q, e.qd, np.empty((300, 0)))})
     assert "no effort on Base" in fails(capsys, tmp_path / "still", good, out)
     assert {p.name for p in tmp_path.iterdir()} == {"good.yaml", "bad.yaml", "bad.urdf", "still"}
     out.touch()

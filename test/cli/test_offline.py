@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from vastares_ros.cli.main import main
-from vastares_ros.io.bags import Table, write_joint_states
+from vastares_ros.io.bags import MessageTable, write_joint_states
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.datasets import load_dataset
 from vastares_ros.io.robots import config_folder
-from vastares_ros.training.train import TrainConfig
+from vastares_ros.training.config import TrainConfig
 
 SMALL = "network: {window: 8, hidden: 4}\nepochs: 1\n"
 
@@ -20,7 +20,7 @@ SMALL = "network: {window: 8, hidden: 4}\nepochs: 1\n"
 def write_bag(path, episode, names=None, scale=1.0, topic="/joint_states", **fields):
     stamp_ns = np.round(episode.t * 1e9).astype(np.int64)
     columns = {"position": episode.q, "velocity": episode.qd, "effort": episode.tau / scale} | fields
-    write_joint_states(path, {topic: Table(names or episode.joints, stamp_ns, stamp_ns, **columns)})
+    write_joint_states(path, {topic: MessageTable(names or episode.joints, stamp_ns, stamp_ns, **columns)})
     return str(path)
 
 

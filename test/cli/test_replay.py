@@ -7,7 +7,7 @@ from rosbags.rosbag2 import Reader
 
 from vastares_ros.cli.main import main
 from vastares_ros.core.samples import JointSample, seconds
-from vastares_ros.io.bags import Table, iter_messages, read_joint_states, write_joint_states
+from vastares_ros.io.bags import MessageTable, iter_messages, read_joint_states, write_joint_states
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.robots import config_folder
 from vastares_ros.runtime.estimator import Estimator
@@ -131,7 +131,7 @@ def test_options_act(tmp_path, push, arm):
 def test_another_topic_and_force(tmp_path, capsys, moving, arm):
     e = moving("other", 50)
     ns = np.round(e.t * 1e9).astype(np.int64)
-    write_joint_states(tmp_path / "bag", {"/left": Table(e.joints, ns, ns, e.q, e.qd, -e.tau)})
+    write_joint_states(tmp_path / "bag", {"/left": MessageTable(e.joints, ns, ns, e.q, e.qd, -e.tau)})
     out = tmp_path / "out.mcap"
     assert "choose with --topic" in fails(capsys, tmp_path / "bag", arm, out)
     assert replay(tmp_path / "bag", arm, out, "--topic", "/left") == 0
@@ -159,9 +159,11 @@ def test_bad_input_leaves_no_file(tmp_path, capsys, moving, push, arm):
     assert "not UTF-8 text" in fails(capsys, push, arm, out, "--urdf", tmp_path / "bad.urdf")
     e = moving("short", 5)
     ns = np.round(e.t * 1e9).astype(np.int64)
-    write_joint_states(tmp_path / "short", {"/arm": Table(e.joints, ns, ns, e.q, e.qd, e.tau)})
+    write_joint_states(tmp_path / "short", {"/arm": MessageTable(e.joints, ns, ns, e.q, e.qd, e.tau)})
     assert "gives no estimate" in fails(capsys, tmp_path / "short", arm, out)
-    write_joint_states(tmp_path / "few", {"/arm": Table(e.joints[:5], ns, ns, e.q[:, :5], e.qd[:, :5], e.tau[:, :5])})
+    write_joint_states(
+        tmp_path / "few", {"/arm": MessageTable(e.joints[:5], ns, ns, e.q[:, :5], e.qd[:, :5], e.tau[:, :5])}
+    )
     assert "no joint 'Wrist 3'" in fails(capsys, tmp_path / "few", arm, out)
     assert {p.name for p in tmp_path.iterdir()} == {"bad.urdf", "short", "few"}
 

@@ -9,7 +9,7 @@ from vastares_ros.io.archives import (
     FORMATS,
     KUKA2_TAU,
     RTDE_TORQUE,
-    Rows,
+    ArchiveRows,
     breaks,
     csv,
     fitted_rate,
@@ -95,7 +95,7 @@ def test_rows_that_do_not_follow_start_a_new_episode(tmp_path):
     assert any("1 rows do not follow on the row before: 301;" in line for line in recording.lines())
     assert recording.rate == 100, "one break does not change the rate that fits"
     values[1][100, 0] = np.inf
-    recording = recording_from(Rows("k", tmp_path, *values[:2], values[3]), NAMES, [1.0] * 7, rate=100.0)
+    recording = recording_from(ArchiveRows("k", tmp_path, *values[:2], values[3]), NAMES, [1.0] * 7, rate=100.0)
     assert recording.nan == 1 and [len(e) for e in recording.episodes] == [299, 300], "an infinite speed allows no jump"
 
 
@@ -343,29 +343,33 @@ def test_values_that_are_missing_are_told(tmp_path):
     q, qd, _, tau = motion()
     t = np.arange(600) / 100
     tau[200:210, 2] = np.nan
-    recording = recording_from(Rows("a", tmp_path, q, qd, tau, t), NAMES, [1.0] * 7)
+    recording = recording_from(ArchiveRows("a", tmp_path, q, qd, tau, t), NAMES, [1.0] * 7)
     assert recording.nan == 10 and [len(e) for e in recording.episodes] == [200, 390]
     assert "a: left out 10 rows with a missing or non-finite value" in recording.lines()
     assert "a: split at 1 gaps" in recording.lines()
     qd[:, 3] = np.inf
     refused(
-        "no qd of joint_4: every value is missing", recording_from, Rows("a", tmp_path, q, qd, tau, t), NAMES, [1.0] * 7
+        "no qd of joint_4: every value is missing",
+        recording_from,
+        ArchiveRows("a", tmp_path, q, qd, tau, t),
+        NAMES,
+        [1.0] * 7,
     )
-    still = Rows("a", tmp_path, q, q, 0 * q, t)
+    still = ArchiveRows("a", tmp_path, q, q, 0 * q, t)
     refused("tau is 0 in every row", recording_from, still, NAMES, [1.0] * 7)
     refused("7 joints, expected 2 \\(a, b\\)", recording_from, still, ["a", "b"], [1.0] * 2)
-    standing = Rows("a", tmp_path, *motion()[:2], motion()[3], np.zeros(600))
+    standing = ArchiveRows("a", tmp_path, *motion()[:2], motion()[3], np.zeros(600))
     refused("fewer than two different stamps", recording_from, standing, NAMES, [1.0] * 7)
 
 
 def test_units_that_look_wrong_are_noted(tmp_path):
     q, qd, _, tau = motion()
     t = np.arange(600) / 100
-    degrees = recording_from(Rows("a", tmp_path, np.degrees(q), np.degrees(qd), tau, t), NAMES, [1.0] * 7)
+    degrees = recording_from(ArchiveRows("a", tmp_path, np.degrees(q), np.degrees(qd), tau, t), NAMES, [1.0] * 7)
     assert "q of joint_1 reaches 57 rad: is it in degrees?" in degrees.notes[0]
-    fast = recording_from(Rows("a", tmp_path, q, 5 * qd, tau, t), NAMES, [1.0] * 7)
+    fast = recording_from(ArchiveRows("a", tmp_path, q, 5 * qd, tau, t), NAMES, [1.0] * 7)
     assert "by q and qd the rows move as at 500.0 Hz, by their stamps they are at 100.0 Hz" in fast.notes[0]
-    still = recording_from(Rows("a", tmp_path, q, 0 * qd, tau, t), NAMES, [1.0] * 7)
+    still = recording_from(ArchiveRows("a", tmp_path, q, 0 * qd, tau, t), NAMES, [1.0] * 7)
     assert "do not follow on each other" in still.notes[0]
 
 

@@ -16,8 +16,8 @@ from vastares_ros.core.samples import seconds
 from vastares_ros.io.bags import (
     DEFAULT_TOPIC,
     JOINT_STATE,
+    MessageTable,
     Recording,
-    Table,
     iter_messages,
     joint_state_topics,
     published_names,
@@ -40,11 +40,11 @@ def stamps(n: int, hz: float = 100.0) -> np.ndarray:
     return START + (np.arange(n) * 1e9 / hz).astype(np.int64)
 
 
-def table(n: int = 300, names: tuple[str, ...] = JOINTS, seed: int = 0) -> Table:
+def table(n: int = 300, names: tuple[str, ...] = JOINTS, seed: int = 0) -> MessageTable:
     """N smooth messages at 100 Hz, received 1 ms after their stamp."""
     t = np.arange(n)[:, None] / 100
     k = np.arange(len(names)) + 1 + seed
-    return Table(names, stamps(n), stamps(n) + 1_000_000, np.sin(k * t), k * np.cos(k * t), 5 * np.sin(t + k))
+    return MessageTable(names, stamps(n), stamps(n) + 1_000_000, np.sin(k * t), k * np.cos(k * t), 5 * np.sin(t + k))
 
 
 def message(types, stamp_ns, names, position=(), velocity=(), effort=(), frame_id="", seq=0):
@@ -56,7 +56,7 @@ def message(types, stamp_ns, names, position=(), velocity=(), effort=(), frame_i
     return types.types[JOINT_STATE](head, list(names), *values)
 
 
-def rows(x: Table):
+def rows(x: MessageTable):
     """The messages of a table as (receive_ns, arguments of `message`)."""
     for i in range(len(x)):
         yield x.receive_ns[i], (x.stamp_ns[i], x.names, x.position[i], x.velocity[i], x.effort[i])
@@ -89,7 +89,7 @@ def error(call, *args, **kwargs) -> str:
     return str(caught.value)
 
 
-def recorded(path: Path, *tables: Table, **kwargs) -> Recording:
+def recorded(path: Path, *tables: MessageTable, **kwargs) -> Recording:
     """Write tables on one topic, in the order of reception, and read joints a, b, c from it."""
     messages = sorted((m for x in tables for m in rows(x)), key=lambda m: m[0])
     return read_recording(write(path, messages), JOINTS, ONES, **kwargs)
@@ -242,10 +242,12 @@ def test_samples_are_those_of_the_joint_assembler(tmp_path, partial):
     gripper = replace(gripper, receive_ns=gripper.receive_ns + 1)
     parts = [whole]
     if partial:  # b and a in one message, c 2 ms later in another
-        first = Table(("b", "a"), *(x[..., [1, 0]] if x.ndim == 2 else x for x in list(vars(whole).values())[1:]))
+        first = MessageTable(
+            ("b", "a"), *(x[..., [1, 0]] if x.ndim == 2 else x for x in list(vars(whole).values())[1:])
+        )
         later = {"stamp_ns": whole.stamp_ns + 2_000_000, "receive_ns": whole.receive_ns + 2_000_000}
         last = {name: getattr(whole, name)[:, 2:] for name in ("position", "velocity", "effort")}
-        parts = [first, Table(("c",), **later, **last)]
+        parts = [first, MessageTable(("c",), **later, **last)]
     messages = sorted((m for x in [*parts, gripper] for m in rows(x)), key=lambda m: m[0])
     states = read_joint_states(write(tmp_path / "bag", messages))
     r = recording_from(states, JOINTS, (3.0, -1.0, 0.5))
@@ -323,8 +325,8 @@ def test_a_few_jumps_in_a_slow_bag_are_no_second_publisher(tmp_path):
 def test_messages_without_a_field_count_as_missing_values(tmp_path):
     x = table(400)
 
-    def some(keep) -> Table:
-        return Table(x.names, *(column[keep] for name, column in vars(x).items() if name != "names"))
+    def some(keep) -> MessageTable:
+        return MessageTable(x.names, *(column[keep] for name, column in vars(x).items() if name != "names"))
 
     silent = replace(some(np.s_[100:110]), effort=np.empty((10, 0)))
     r = recorded(tmp_path / "bag", silent, some(np.s_[:100]), some(np.s_[110:]))

@@ -12,8 +12,8 @@ from vastares_ros.io.bundles import load_bundle, save_bundle
 from vastares_ros.io.folders import sha256
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.runtime.estimator import Estimator
+from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.fit import fit
-from vastares_ros.training.train import TrainConfig
 
 
 @pytest.fixture(scope="module")

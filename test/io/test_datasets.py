@@ -9,7 +9,7 @@ import yaml
 
 from vastares_ros.core.errors import DatasetError, OutputError
 from vastares_ros.core.robot import Effort
-from vastares_ros.io.datasets import Recorder, discard, load_dataset, recover, write_dataset
+from vastares_ros.io.datasets import EpisodeRecorder, discard, load_dataset, recover, write_dataset
 
 
 def same(a, b):
@@ -84,7 +84,7 @@ def test_what_is_wrong_with_a_dataset_is_named(tmp_path, dataset):
 
 
 def record(folder, dataset, episode, name):
-    recorder = Recorder(folder, dataset, name)
+    recorder = EpisodeRecorder(folder, dataset, name)
     for sample in episode:
         recorder.append(sample)
     return recorder
@@ -99,7 +99,7 @@ def test_recordings_are_added_to_a_dataset(tmp_path, dataset):
     assert set(read.notes) == {"a", "b"} and read.notes["a"]["gaps"] == 0
     same(read.episodes[1], dataset.episodes[1])
     with pytest.raises(DatasetError, match="holds a recording 'a' already"):
-        Recorder(folder, dataset, "a")
+        EpisodeRecorder(folder, dataset, "a")
 
 
 def test_samples_with_a_missing_value_are_left_out(tmp_path, dataset):
@@ -121,19 +121,19 @@ def test_a_recording_that_does_not_fit_is_refused_but_kept(tmp_path, dataset, ma
     assert {p.name for p in folder.glob("*.kept.arrows")} == {"b.kept.arrows", "c.kept.arrows"}
     assert [e.name for e in load_dataset(folder).episodes] == ["a"]
     with pytest.raises(DatasetError, match="choose another folder"):
-        Recorder(folder, replace(dataset, effort=Effort("A", (1.0, 1.0))), "d")
+        EpisodeRecorder(folder, replace(dataset, effort=Effort("A", (1.0, 1.0))), "d")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "note.txt").touch()
     with pytest.raises(DatasetError, match="holds other files"):
-        Recorder(tmp_path / "other", dataset, "a")
+        EpisodeRecorder(tmp_path / "other", dataset, "a")
 
 
 CRASH = """
 import os, sys
 from pathlib import Path
-from vastares_ros.io.datasets import Recorder, load_dataset
+from vastares_ros.io.datasets import EpisodeRecorder, load_dataset
 dataset = load_dataset(Path(sys.argv[1]))
-recorder = Recorder(Path(sys.argv[2]), dataset, "crashed")
+recorder = EpisodeRecorder(Path(sys.argv[2]), dataset, "crashed")
 for i, sample in enumerate(dataset.episodes[0]):
     recorder.append(sample)
     if i == 399:
@@ -201,6 +201,6 @@ def test_a_recording_that_is_on_can_be_discarded(tmp_path, dataset):
     same(load_dataset(aside).episodes[0], dataset.episodes[1])
     assert recover(folder) == ()
 
-    recorder = Recorder(folder, dataset, "short")
+    recorder = EpisodeRecorder(folder, dataset, "short")
     recorder.append(next(iter(dataset.episodes[0])))
     assert [p.name for p in recorder.discard().iterdir()] == ["short.kept.arrows"]

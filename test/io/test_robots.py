@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import RobotError
-from vastares_ros.core.physics import RigidBody
 from vastares_ros.io.robots import config_folder, load_robot, robot_names
+from vastares_ros.physics.rigid_body import RigidBody
 
 GOOD = {
     "name": "mine",
@@ -33,7 +34,7 @@ def test_robot_of_the_package_loads_and_fits_its_urdf(name):
     assert all(len(driver.joints) == len(driver.effort.scale) == joints for driver in robot.drivers)
     assert bool(robot.urdf) == (name != "lwr")
     if robot.urdf:
-        assert RigidBody(robot.urdf, robot.urdf_joints, robot.tip).effort.shape == (joints,)
+        assert RigidBody(Arm(robot.urdf, robot.urdf_joints, robot.tip)).effort.shape == (joints,)
 
 
 def test_ur_drivers_differ_in_names_unit_and_sign():

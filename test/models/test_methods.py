@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
+from one_seed import signals, train
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from torch import nn
@@ -18,9 +19,9 @@ from vastares_ros.models.mlp import MlpConfig
 from vastares_ros.models.recurrent import RecurrentConfig
 from vastares_ros.models.transformer import Transformer, TransformerConfig, sinusoids
 from vastares_ros.runtime.estimator import Estimator, Validity
+from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.evaluate import predict
 from vastares_ros.training.fit import fit
-from vastares_ros.training.train import TrainConfig, signals, train
 
 CPU = torch.device("cpu")
 RATE = 125.0
@@ -63,7 +64,7 @@ def config_of(name, epochs=1, **network):
 
 
 def own_fields(name):
-    fixed = {*METHODS[name].fixed, "prior_torque"}  # the latter acts with a prior: test_hybrid
+    fixed = {*METHODS[name].fixed, "rigid_body_torque"}  # the latter acts with a prior: test_hybrid
     return [f.name for f in fields(METHODS[name].config) if f.name not in fixed]
 
 
@@ -270,10 +271,11 @@ def test_a_wrong_field_is_named(config, values):
 
 def test_fields_of_another_method_are_refused_with_the_methods_own():
     with pytest.raises(
-        ConfigError, match=r"unknown field network\.spatial: model gru has window, hidden, acceleration, prior_torque"
+        ConfigError,
+        match=r"unknown field network\.spatial: model gru has window, hidden, acceleration, rigid_body_torque",
     ):
         network_config("gru", {"spatial": True})
-    own = "hidden, layers, acceleration, prior_torque"
+    own = "hidden, layers, acceleration, rigid_body_torque"
     with pytest.raises(ConfigError, match=rf"unknown field network\.window: model mlp has {own}"):
         network_config("mlp", {"window": 4})
     with pytest.raises(ConfigError, match=r"network\.kind is 'rnn', but model gru has 'gru'"):

@@ -23,8 +23,8 @@ def test_predict_is_the_forward_pass_of_every_window():
     torch.manual_seed(0)
     model = Model(2, NetworkConfig(window=8, hidden=4)).eval()
     x = np.random.default_rng(0).normal(size=(40, 4))
-    model.features.fit(x)
-    model.torque.fit(10 * x[:, :2] + 50)
+    model.feature_scaler.fit(x)
+    model.torque_scaler.fit(10 * x[:, :2] + 50)
     predicted = model.predict(x, batch=7)
     assert predicted.shape == (33, 2)
     with torch.inference_mode():

@@ -22,7 +22,7 @@ OTHER = {
     "temporal": "hn",
     "temporal_activation": "relu",
     "acceleration": True,
-    "prior_torque": True,
+    "rigid_body_torque": True,
     "temporal_axis": "time",
     "velocity": "own",
     "sigmoid": "lstm",

@@ -13,8 +13,8 @@ from made import WINDOW, made_dataset
 
 from vastares_ros.io.bundles import save_bundle
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
+from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.fit import fit
-from vastares_ros.training.train import TrainConfig
 
 
 @pytest.fixture(scope="session")

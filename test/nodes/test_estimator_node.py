@@ -23,15 +23,17 @@ from std_msgs.msg import String
 from visualization_msgs.msg import MarkerArray
 
 from vastares_ros.cli.main import main
+from vastares_ros.core.arm import Arm
 from vastares_ros.core.samples import JointSample, seconds
-from vastares_ros.core.wrench import WrenchEstimator
 from vastares_ros.io.bundles import INDEX, _digest, load_bundle, save_bundle
 from vastares_ros.io.robots import config_folder
 from vastares_ros.nodes.estimator import EstimatorNode
 from vastares_ros.nodes.managed import Change
 from vastares_ros.nodes.messages import from_stamp, to_joint_state
 from vastares_ros.nodes.process import VASTARES, end, own_domain, spawn
-from vastares_ros.runtime.estimator import Drift, Estimator
+from vastares_ros.physics.wrench import WrenchEstimator
+from vastares_ros.runtime.estimator import Estimator
+from vastares_ros.runtime.residual import Drift
 
 N = 60
 FIRST = WINDOW - 1  # the first sample that is answered
@@ -102,7 +104,7 @@ def other_path(bundle_path, tmp_path_factory):
 
 def shifted(path, to):
     bundle = load_bundle(path)
-    bundle.model.torque.mean += 1.0
+    bundle.model.torque_scaler.mean += 1.0
     save_bundle(to, bundle)
     return to
 
@@ -506,7 +508,7 @@ def played_wrench(live, frame, reference=""):
     q, qd, effort = motion(N)
     live.play(stamps(N), q, qd, effort)
     live.ros.wait(lambda: len(live.singularity) == N - FIRST == len(live.wrench))
-    estimator = WrenchEstimator(URDF, JOINTS, frame, reference=reference)
+    estimator = WrenchEstimator(Arm(URDF, JOINTS, frame), reference)
     for i, tau_ext in enumerate(live.efforts("external_torque")):
         expected = estimator.step(q[FIRST + i], tau_ext)
         wrench = live.wrench[i].wrench

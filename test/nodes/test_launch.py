@@ -32,7 +32,7 @@ from rclpy.parameter import parameter_value_to_python
 from sensor_msgs.msg import JointState
 
 from vastares_ros.io.bags import iter_messages, read_joint_states
-from vastares_ros.io.recordings import written_mcap
+from vastares_ros.io.mcap import written_mcap
 from vastares_ros.nodes.messages import from_stamp, to_joint_state
 
 LAUNCH = Path(__file__).parents[2] / "launch"

@@ -4,7 +4,7 @@ from builtin_interfaces.msg import Time
 from rclpy.serialization import deserialize_message, serialize_message
 from visualization_msgs.msg import Marker, MarkerArray
 
-from vastares_ros.core.physics import child_links
+from vastares_ros.core.arm import Arm
 from vastares_ros.io.robots import load_robot
 from vastares_ros.nodes.markers import AMBER, contact_markers
 
@@ -30,7 +30,7 @@ def test_what_is_not_known_is_grey_and_fainter():
 
 def test_each_sphere_is_at_its_joint_under_the_stamp_that_came_in():
     robot, stamp = load_robot("ur5"), Time(sec=12, nanosec=34)
-    links = child_links(robot.urdf, robot.urdf_joints)
+    links = Arm(robot.urdf, robot.urdf_joints, robot.tip).links
     array = contact_markers(stamp, links, np.zeros(6), np.ones(6), "left_")
     assert [m.header.frame_id for m in array.markers] == [
         f"left_{part}_link" for part in ("shoulder", "upper_arm", "forearm", "wrist_1", "wrist_2", "wrist_3")

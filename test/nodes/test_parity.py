@@ -14,12 +14,12 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
 from vastares_ros.cli.main import main
 from vastares_ros.core.errors import VastaresError
-from vastares_ros.io.bags import Table, write_joint_states
+from vastares_ros.io.bags import MessageTable, write_joint_states
 from vastares_ros.io.bundles import load_bundle, save_bundle
-from vastares_ros.nodes.parity import Live, compare, run_live, run_offline
-from vastares_ros.nodes.play import read_score
+from vastares_ros.nodes.parity import Live, parity_figures, run_live, run_offline
+from vastares_ros.nodes.play import read_playback
+from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.fit import fit
-from vastares_ros.training.train import TrainConfig
 
 N = 400
 
@@ -33,7 +33,7 @@ def bag(tmp_path):
     at[300] = at[299]
     effort[250:260, 1] = np.nan
     received = np.array(stamps(N))
-    write_joint_states(tmp_path / "bag", {"/joint_states": Table(JOINTS, at, received, q, qd, effort)})
+    write_joint_states(tmp_path / "bag", {"/joint_states": MessageTable(JOINTS, at, received, q, qd, effort)})
     return tmp_path / "bag"
 
 
@@ -41,7 +41,7 @@ def bag(tmp_path):
 def other(bundle_path, tmp_path):
     """The bundle with torques that are a millionth of a newton metre higher."""
     bundle = load_bundle(bundle_path)
-    bundle.model.torque.mean += 1e-6
+    bundle.model.torque_scaler.mean += 1e-6
     save_bundle(tmp_path / "other", bundle)
     return tmp_path / "other"
 
@@ -58,17 +58,17 @@ def test_every_message_is_answered_with_the_bits_of_offline(bundle_path, other, 
     assert figures["equal"] and figures["messages"] == N and figures["strays"] == 0
     assert 0 < figures["latency_ms"]["p50"] <= figures["latency_ms"]["p99"] <= figures["latency_ms"]["max"]
 
-    score = read_score(bag, "/joint_states", 1.0)
-    offline = run_offline(load_bundle(bundle_path), score)
+    playback = read_playback(bag, "/joint_states", 1.0)
+    offline = run_offline(load_bundle(bundle_path), playback)
     table = pq.read_table(parquet).to_pydict()
     answered = np.isfinite(offline[0, :, 0])
-    assert np.array_equal(table["t"], np.array([m[0] * 1e-9 for m in score.messages])[answered])
+    assert np.array_equal(table["t"], np.array([m[0] * 1e-9 for m in playback.messages])[answered])
     for j, joint in enumerate(JOINTS):
         assert np.array_equal(table[f"tau_free_{joint}"], offline[0, answered, j])
         assert np.array_equal(table[f"tau_ext_{joint}"], offline[1, answered, j], equal_nan=True)
     assert all(latency > 0 for latency in table["latency_ms"])
 
-    figures = compare(Live(offline, np.zeros(N), 0), run_offline(load_bundle(other), score))
+    figures = parity_figures(Live(offline, np.zeros(N), 0), run_offline(load_bundle(other), playback))
     assert not figures["equal"]
     assert 0 < figures["estimated_torque"]["max_difference"] < 1e-5
 
@@ -90,33 +90,33 @@ def test_another_model_offline_fails_with_status_1(bundle_path, other, bag, monk
 
 @pytest.mark.parametrize("broken", ["missing", "unexpected", "strays"])
 def test_one_lost_or_additional_answer_is_not_equal(bundle_path, bag, broken):
-    score = read_score(bag, "/joint_states", 1.0)
-    offline = run_offline(load_bundle(bundle_path), score)
+    playback = read_playback(bag, "/joint_states", 1.0)
+    offline = run_offline(load_bundle(bundle_path), playback)
     live = Live(offline.copy(), np.full(N, 0.001), 0)
-    assert compare(live, offline)["equal"]
+    assert parity_figures(live, offline)["equal"]
     if broken == "missing":
         live.tau[1, 100] = np.nan
     elif broken == "unexpected":
         live.tau[0, 0] = 1.0
     else:
         live = replace(live, strays=1)
-    figures = compare(live, offline)
+    figures = parity_figures(live, offline)
     assert not figures["equal"]
     assert broken == "strays" or sum(figures[t][broken] for t in ("estimated_torque", "external_torque")) == 1
 
 
 def test_a_node_that_ends_is_an_error_with_its_own_words(bundle_path, bag):
-    score = read_score(bag, "/joint_states", 1.0)
+    playback = read_playback(bag, "/joint_states", 1.0)
     nothing = np.zeros((2, N), dtype=bool)
     command = [sys.executable, "-c", "import sys; sys.exit('out of order')"]
     with pytest.raises(VastaresError, match="ended with status 1: out of order"):
-        run_live(bundle_path, JOINTS, score, nothing, command)
+        run_live(bundle_path, JOINTS, playback, nothing, command)
 
 
 def test_a_bag_that_gives_no_estimate_proves_nothing(bundle_path, tmp_path, capsys):
     q, qd, effort = motion(50)
     zero = np.zeros(50, dtype=np.int64)
-    table = Table(JOINTS, zero, np.array(stamps(50)), q, qd, effort)
+    table = MessageTable(JOINTS, zero, np.array(stamps(50)), q, qd, effort)
     write_joint_states(tmp_path / "bag", {"/joint_states": table})
     assert main(["parity", str(bundle_path), str(tmp_path / "bag")]) == 2
     assert "no estimate with this bundle: stamp repeated" in capsys.readouterr().err

@@ -12,7 +12,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from sensor_msgs.msg import JointState
 
 from vastares_ros.cli.main import main
-from vastares_ros.io.bags import Table, write_joint_states
+from vastares_ros.io.bags import MessageTable, write_joint_states
 from vastares_ros.nodes.messages import from_stamp
 from vastares_ros.nodes.play import due
 from vastares_ros.nodes.process import VASTARES, own_domain, spawn
@@ -22,7 +22,7 @@ from vastares_ros.nodes.process import VASTARES, own_domain, spawn
 def bag(tmp_path):
     q, qd, effort = motion(300)
     at = np.array(stamps(300))
-    write_joint_states(tmp_path / "bag", {"/joint_states": Table(JOINTS, at, at, q, qd, effort)})
+    write_joint_states(tmp_path / "bag", {"/joint_states": MessageTable(JOINTS, at, at, q, qd, effort)})
     return tmp_path / "bag"
 
 

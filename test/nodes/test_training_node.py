@@ -20,7 +20,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float32
 
 from vastares_ros.cli.main import main
-from vastares_ros.io.bags import Table, write_joint_states
+from vastares_ros.io.bags import MessageTable, write_joint_states
 from vastares_ros.io.bundles import load_bundle, save_bundle
 from vastares_ros.io.datasets import load_dataset
 from vastares_ros.io.robots import config_folder
@@ -453,7 +453,7 @@ def test_a_best_effort_robot_is_heard_when_asked_for(ros, dataset):
 def test_bags_are_recorded_too(ros, dataset, tmp_path):
     q, qd, effort = motion(N)
     for name in ("one", "two"):
-        table = Table(JOINTS, np.array(stamps(N)), np.array(stamps(N)), q, qd, effort)
+        table = MessageTable(JOINTS, np.array(stamps(N)), np.array(stamps(N)), q, qd, effort)
         write_joint_states(tmp_path / name, {"/joint_states": table})
     bags = [str(tmp_path / name) for name in ("one", "two")]
     ros.add(TrainingNode, dataset=str(dataset), joints=list(JOINTS), effort_unit="A", bags=bags)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from vastares_ros.core.samples import JointSample
-from vastares_ros.runtime.estimator import Drift, Estimate, Validity, Zero
+from vastares_ros.runtime.estimator import Estimate, Validity
+from vastares_ros.runtime.residual import Drift, Zero
 
 RATE = 100.0
 BOUND = np.array([2.0, 1.0])

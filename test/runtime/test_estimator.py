@@ -7,10 +7,11 @@ import torch
 from vastares_ros.core.errors import VastaresError
 from vastares_ros.core.samples import JointSample
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
-from vastares_ros.runtime.estimator import Estimate, Estimator, Validity, Zero
+from vastares_ros.runtime.estimator import Estimate, Estimator, Validity
+from vastares_ros.runtime.residual import Zero
+from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.evaluate import predict
 from vastares_ros.training.fit import fit
-from vastares_ros.training.train import TrainConfig
 
 WINDOW = 8
 

@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 import torch
 
+from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import DatasetError
-from vastares_ros.core.payload import mounted, solid_ball
-from vastares_ros.core.physics import RigidBody
 from vastares_ros.core.robot import Effort
 from vastares_ros.io.bundles import as_parent, load_bundle, save_bundle
+from vastares_ros.io.datasets import dataset_arm
 from vastares_ros.io.robots import load_robot
 from vastares_ros.models.recurrent import RecurrentConfig
-from vastares_ros.models.rigid_body import ObserverConfig
+from vastares_ros.physics.payload import mounted, solid_ball
+from vastares_ros.physics.rigid_body import RigidBody
 from vastares_ros.runtime.bundle import QUANTILES, Parent
 from vastares_ros.runtime.estimator import Estimator
 from vastares_ros.training.adapt import adapt
+from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.evaluate import predict
 from vastares_ros.training.fit import fit
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
-from vastares_ros.training.prior import arm_of
-from vastares_ros.training.train import TrainConfig
 
 pytest.importorskip("pinocchio")
 PARENT = Parent("arm", "0" * 64)
@@ -30,7 +30,7 @@ CENTRE = (0.02, -0.03, 0.08)
 def with_tool(lively):
     """Makes a free motion of the UR5 of `lively` with a tool."""
     robot = load_robot("ur5")
-    light, heavy = (RigidBody(robot.urdf, robot.urdf_joints, robot.tip) for _ in range(2))
+    light, heavy = (RigidBody(Arm(robot.urdf, robot.urdf_joints, robot.tip)) for _ in range(2))
     heavy.set_inertial_parameters(mounted(heavy, heavy.inertial_parameters, solid_ball(1.5, CENTRE, 0.1)))
 
     def make(name, seed, samples=2000):
@@ -45,7 +45,7 @@ def with_tool(lively):
 
 @pytest.fixture(scope="module")
 def identified(arm_dataset):
-    return identify_bundle(arm_dataset, arm_of(arm_dataset), IdentifyConfig("plain"), ["three"])[0]
+    return identify_bundle(arm_dataset, dataset_arm(arm_dataset), IdentifyConfig(friction_model="basic"), ["three"])[0]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def error(bundle, episodes):
 
 def test_the_tool_becomes_part_of_the_arm(identified, with_tool, lively, tmp_path):
     e = with_tool("tool", 5)
-    before = identified.model.prior.links.clone()
+    before = identified.model.dynamics.links.clone()
     found = adapt(identified, PARENT, [e])
     assert abs(found.payload.mass / 1.5 - 1) < 0.02
     np.testing.assert_allclose(found.payload.centre, CENTRE, atol=0.005)
@@ -75,8 +75,8 @@ def test_the_tool_becomes_part_of_the_arm(identified, with_tool, lively, tmp_pat
     unseen, without = [with_tool("other", 6)], [lively("other", 6, 2000)]
     assert (error(found.bundle, unseen) < 2 * error(identified, without)).all()
     assert error(identified, unseen).max() > 10
-    torch.testing.assert_close(identified.model.prior.links, before)  # the parent is as it was
-    same = (found.bundle.model.prior.links == before).all(dim=1)
+    torch.testing.assert_close(identified.model.dynamics.links, before)  # the parent is as it was
+    same = (found.bundle.model.dynamics.links == before).all(dim=1)
     assert same[:5].all() and not same[5]
 
     child = found.bundle
@@ -109,16 +109,16 @@ def test_amperes_keep_the_scale_of_the_gains(arm_dataset, with_tool):
     gain = np.array([12.0, 12.0, 10.0, 8.0, 8.0, 8.0])
     episodes = tuple(replace(e, tau=e.tau / gain) for e in arm_dataset.episodes)
     current = replace(arm_dataset, effort=Effort("A", (1.0,) * 6), episodes=episodes)
-    bundle, _ = identify_bundle(current, arm_of(current), IdentifyConfig("plain"), ["three"])
+    bundle, _ = identify_bundle(current, dataset_arm(current), IdentifyConfig(friction_model="basic"), ["three"])
     e = with_tool("tool", 5)
     found = adapt(bundle, PARENT, [replace(e, tau=e.tau / gain)])
-    scale = np.median(bundle.model.prior.gain.numpy()[1:4] / gain[1:4])
+    scale = np.median(bundle.model.dynamics.gain.numpy()[1:4] / gain[1:4])
     assert abs(found.payload.mass / (1.5 * scale) - 1) < 0.05
 
 
 def test_an_observer_has_the_same_tool(arm_dataset, identified, with_tool):
-    settings = IdentifyConfig("plain", network=ObserverConfig())
-    bundle, _ = identify_bundle(arm_dataset, arm_of(arm_dataset), settings, ["three"])
+    settings = IdentifyConfig("momentum_observer", friction_model="basic")
+    bundle, _ = identify_bundle(arm_dataset, dataset_arm(arm_dataset), settings, ["three"])
     e = with_tool("tool", 5)
     found = [adapt(b, PARENT, [e]).payload.parameters for b in (bundle, identified)]
     np.testing.assert_allclose(found[0], found[1], atol=1e-4)

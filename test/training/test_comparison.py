@@ -10,9 +10,9 @@ from vastares_ros.core.errors import BundleError, DatasetError
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode
 from vastares_ros.core.signals import CausalFilter, FilterConfig
-from vastares_ros.core.wrench import Wrench
 from vastares_ros.io.bundles import save_bundle
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
+from vastares_ros.physics.wrench import Wrench
 from vastares_ros.training import comparison
 from vastares_ros.training.comparison import (
     TAIL_PEAKS,
@@ -21,7 +21,7 @@ from vastares_ros.training.comparison import (
     Trace,
     alarms,
     check_alike,
-    compare,
+    compare_bundles,
     detection_delays,
     fit_tail,
     lag,
@@ -32,9 +32,9 @@ from vastares_ros.training.comparison import (
     step_through,
     typical_push,
 )
+from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.evaluate import predict
 from vastares_ros.training.fit import fit
-from vastares_ros.training.train import TrainConfig
 
 RATE = 100.0
 
@@ -209,7 +209,7 @@ def test_unlike_bundles_are_refused_by_name_and_field(bundle, field, change):
 def figures_of(bundle, tau_free, tau_pushed, truth):
     free, pushed = episode(20, "free"), Pushed(episode(6, "pushed"), truth)
     traces = {n: [trace(tau), trace(tau), trace(tau_pushed[n], 2e-3)] for n, tau in tau_free.items()}
-    return compare(dict.fromkeys(tau_free, bundle), [free], [free], [pushed], traces, None)
+    return compare_bundles(dict.fromkeys(tau_free, bundle), [free], [free], [pushed], traces, None)
 
 
 def test_figures_of_known_errors(bundle):
@@ -227,7 +227,7 @@ def test_figures_of_known_errors(bundle):
     seen = np.vstack([np.zeros((3, 2)), truth[:-3]])
     figures = figures_of(bundle, tau_free, {"a": seen, "b": 0 * seen}, truth)
     a, b = figures["estimators"]["a"], figures["estimators"]["b"]
-    variance = bundle.model.torque.scale.double().numpy() ** 2
+    variance = bundle.model.torque_scaler.scale.double().numpy() ** 2
     assert figures["variance"] == {"of": "a", "shoulder": variance[0], "elbow": variance[1]}
     assert a["rmse"] == pytest.approx({"shoulder": 0.1, "elbow": 0.2}, rel=0.01)
     assert b["rmse"] == pytest.approx({"shoulder": 0.3, "elbow": 0.6}, rel=0.01)
@@ -279,7 +279,7 @@ def test_the_wrench_is_judged_at_the_tip(bundle):
     free, pushed = episode(20, "free"), Pushed(episode(6, "pushed"), truth)
     noise = np.random.default_rng(6).standard_normal((2000, 2))
     traces = {"a": [trace(noise), trace(noise), trace(truth + np.array([0.5, 1.0]))]}
-    figures = compare({"a": bundle}, [free], [free], [pushed], traces, Sum())
+    figures = compare_bundles({"a": bundle}, [free], [free], [pushed], traces, Sum())
     under = figures["estimators"]["a"]["pushed"]
     assert under["force_rmse"] == pytest.approx(1.5 / np.sqrt(3)) and under["torque_rmse"] is None
 
@@ -287,12 +287,12 @@ def test_the_wrench_is_judged_at_the_tip(bundle):
 def test_without_pushes_there_are_figures_of_free_motion_alone(bundle):
     noise = np.random.default_rng(7).standard_normal((2000, 2))
     free = episode(20)
-    figures = compare({"a": bundle}, [free], [free], [], {"a": [trace(noise)] * 2}, None)
+    figures = compare_bundles({"a": bundle}, [free], [free], [], {"a": [trace(noise)] * 2}, None)
     a = figures["estimators"]["a"]
     assert a["pushed"] is None and a["contact"]["all"] == {"pushes": 0, "detected": None, "delay_ms": None}
     silent = {"a": [trace(noise * np.nan)] * 2}
     with pytest.raises(DatasetError, match="every bundle"):
-        compare({"a": bundle}, [free], [free], [], silent, None)
+        compare_bundles({"a": bundle}, [free], [free], [], silent, None)
 
 
 def test_the_rules_are_those_of_the_page():

@@ -9,6 +9,7 @@ from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.datasets import write_dataset
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.training import experiment
+from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.experiment import (
     EXPERIMENTS,
     TUNED,
@@ -21,7 +22,6 @@ from vastares_ros.training.experiment import (
     run_pass,
     summarise,
 )
-from vastares_ros.training.train import TrainConfig
 
 SMALL = TrainConfig(network=NetworkConfig(window=8, hidden=4, hidden_layers=1), epochs=1)
 

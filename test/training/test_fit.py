@@ -7,9 +7,10 @@ import torch
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.runtime.bundle import QUANTILES
+from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.evaluate import Prediction, predict, score
-from vastares_ros.training.fit import PAPER_SPLITS, fit, paper_split, split
-from vastares_ros.training.train import TrainConfig
+from vastares_ros.training.fit import fit
+from vastares_ros.training.splits import PAPER_SPLITS, paper_split, split
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(network=NetworkConfig(window=8, hidden=8), epochs=2)
@@ -68,7 +69,7 @@ def test_a_bundle_is_judged_on_what_was_held_out(dataset):
     assert bundle.residual_source == ("two",), "test recordings choose nothing, not even the bound"
     held_out = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, dataset.episodes[2:])
     error = held_out[0].tau["model"] - held_out[0].tau_meas
-    variance = bundle.model.torque.scale.double().numpy() ** 2
+    variance = bundle.model.torque_scaler.scale.double().numpy() ** 2
     np.testing.assert_allclose(list(bundle.metrics["nmse"]["model"].values()), (error**2).mean(0) / variance)
     calibration = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, dataset.episodes[1:2])
     np.testing.assert_allclose(

@@ -7,12 +7,12 @@ import torch
 from vastares_ros.core.config import from_mapping
 from vastares_ros.core.errors import ConfigError, DatasetError, RobotError
 from vastares_ros.io.bundles import load_bundle, save_bundle
+from vastares_ros.io.datasets import dataset_arm
 from vastares_ros.runtime.estimator import Estimator
+from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.evaluate import predict
 from vastares_ros.training.fit import fit
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
-from vastares_ros.training.prior import arm_of
-from vastares_ros.training.train import TrainConfig
 
 pytest.importorskip("pinocchio")
 CPU = torch.device("cpu")
@@ -44,7 +44,7 @@ def bundle(rippling):
 
 def test_the_network_helps_where_physics_falls_short_and_is_shut_out_where_not(bundle):
     nmse = bundle.metrics["nmse"]
-    guard = bundle.model.guard.numpy()
+    guard = bundle.model.gate.numpy()
     assert guard[:3].min() > 0.35 and ((guard >= 0) & (guard <= 0.5)).all()
     model, prior = (np.array(list(nmse[name].values())) for name in ("model", "prior"))
     assert (model[:3] < 0.8 * prior[:3]).all()
@@ -61,7 +61,7 @@ def test_each_training_recording_is_left_out_in_turn(rippling):
     told = []
     bundle = fit(rippling, config(), CPU, test=["three", "four", "five"], report=told.append)
     assert [p.epoch for p in told] == list(range(1, 4)) and {p.epochs for p in told} == {3}
-    assert bundle.model.guard.numpy()[:3].min() > 0.35
+    assert bundle.model.gate.numpy()[:3].min() > 0.35
     assert bundle.metrics["nmse_mean"]["model"] < bundle.metrics["nmse_mean"]["prior"]
     with pytest.raises(DatasetError, match="only one is for training"):
         fit(rippling, config(), CPU, test=["two", "three", "four", "five"])
@@ -85,21 +85,23 @@ def test_the_bundle_comes_back_and_runs_live_as_offline(bundle, rippling, tmp_pa
 
 
 def test_with_a_guard_of_zero_only_physics_is_left(bundle, rippling):
-    guard = bundle.model.guard.clone()
+    guard = bundle.model.gate.clone()
     try:
-        bundle.model.guard.zero_()
+        bundle.model.gate.zero_()
         (p,) = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, rippling.episodes[4:])
     finally:
-        bundle.model.guard.copy_(guard)
+        bundle.model.gate.copy_(guard)
     np.testing.assert_allclose(p.tau["model"], p.tau["prior"], atol=1e-4)
 
 
 def test_its_physics_is_that_of_identify(bundle, rippling):
-    other, _ = identify_bundle(rippling, arm_of(rippling), IdentifyConfig("plain"), ["five"], ["four"])
-    np.testing.assert_array_equal(bundle.model.prior.links, other.model.prior.links)
+    other, _ = identify_bundle(
+        rippling, dataset_arm(rippling), IdentifyConfig(friction_model="basic"), ["five"], ["four"]
+    )
+    np.testing.assert_array_equal(bundle.model.dynamics.links, other.model.dynamics.links)
 
 
-@pytest.mark.parametrize("network", [{"prior_torque": True}, {"acceleration": True}])
+@pytest.mark.parametrize("network", [{"rigid_body_torque": True}, {"acceleration": True}])
 def test_the_network_may_see_more(network, rippling):
     bundle = fit(rippling, config(model="mlp", epochs=1, network=network), CPU, validation=["two"])
     model = bundle.model
@@ -115,8 +117,8 @@ def test_a_prior_that_cannot_be_is_told(dataset, tmp_path):
         fit(dataset, config(), CPU, validation=["two"])
     with pytest.raises(RobotError, match=r"nowhere\.urdf cannot be read"):
         fit(dataset, config(), CPU, validation=["two"], urdf=tmp_path / "nowhere.urdf")
-    with pytest.raises(ConfigError, match=r"network\.prior_torque is true, but there is no prior"):
-        config(prior={}, network={"prior_torque": True})
+    with pytest.raises(ConfigError, match=r"network\.rigid_body_torque is true, but there is no prior"):
+        config(prior={}, network={"rigid_body_torque": True})
     with pytest.raises(ConfigError, match=r"prior\.kind is 'magic': use none or rigid_body"):
         config(prior={"kind": "magic"})
     with pytest.raises(ConfigError, match=r"prior\.following is -1: use 1 to 3600 s, or 0 for never"):

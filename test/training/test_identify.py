@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import yaml
 
-from vastares_ros.core.errors import BundleError, RobotError, VastaresError
+from vastares_ros.core.errors import BundleError, VastaresError
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.bundles import load_bundle, save_bundle
+from vastares_ros.io.datasets import dataset_arm
 from vastares_ros.io.robots import load_robot
-from vastares_ros.models.rigid_body import ObserverConfig
+from vastares_ros.physics.rigid_body import RigidBody
 from vastares_ros.runtime.estimator import Estimator, Validity
 from vastares_ros.training.evaluate import predict
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
-from vastares_ros.training.prior import Arm, urdf_joints
 
 pytest.importorskip("pinocchio")
 
@@ -25,7 +25,7 @@ def robot():
 
 @pytest.fixture(scope="module")
 def bundle(arm_dataset, robot):
-    return identify_bundle(arm_dataset, Arm(robot.urdf, robot), IdentifyConfig(), test=["three"])[0]
+    return identify_bundle(arm_dataset, dataset_arm(arm_dataset), IdentifyConfig(), test=["three"])[0]
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def test_it_is_judged_beside_mean_and_ridge_on_what_was_held_out(bundle):
 
 def test_the_bundle_comes_back_and_estimates_what_it_did(bundle, folder, arm_dataset, robot):
     read = load_bundle(folder)
-    assert read.model.prior.urdf == robot.urdf and (folder / "robot.urdf").read_text() == robot.urdf
-    assert read.model.prior.joints == robot.urdf_joints and read.method == "rigid_body"
+    assert read.model.dynamics.urdf == robot.urdf and (folder / "robot.urdf").read_text() == robot.urdf
+    assert read.model.dynamics.joints == robot.urdf_joints and read.method == "rigid_body"
     assert read.training == bundle.training and read.metrics == bundle.metrics
     one, other = Estimator(bundle), Estimator(read)
     for sample in arm_dataset.episodes[2]:
@@ -66,14 +66,14 @@ def test_offline_and_live_agree_to_the_last_bit_also_after_a_gap(bundle, arm_dat
 
 
 def test_an_observer_comes_back_and_follows_a_push_with_its_gain(arm_dataset, robot, tmp_path):
-    config = IdentifyConfig(live=FilterConfig("none"), network=ObserverConfig(gain=20.0))
-    bundle, found = identify_bundle(arm_dataset, Arm(robot.urdf, robot), config, test=["three"])
+    config = IdentifyConfig("momentum_observer", {"gain": 20.0}, live=FilterConfig("none"))
+    bundle, found = identify_bundle(arm_dataset, dataset_arm(arm_dataset), config, test=["three"])
     nmse = bundle.metrics["nmse_mean"]
     assert bundle.method == "momentum_observer" and nmse["model"] < 0.002 < nmse["ridge"]
     by_itself = IdentifyConfig()  # identified from the same signals, whatever it runs on
     measured = np.concatenate([e.tau for e in arm_dataset.episodes[:2]])
-    np.testing.assert_allclose(bundle.model.torque.scale, measured.std(axis=0), rtol=1e-6)
-    parameters = identify_bundle(arm_dataset, Arm(robot.urdf, robot), by_itself, test=["three"])[1].parameters
+    np.testing.assert_allclose(bundle.model.torque_scaler.scale, measured.std(axis=0), rtol=1e-6)
+    parameters = identify_bundle(arm_dataset, dataset_arm(arm_dataset), by_itself, test=["three"])[1].parameters
     np.testing.assert_array_equal(found.parameters.links, parameters.links)
     save_bundle(tmp_path / "b", bundle)
     read = load_bundle(tmp_path / "b")
@@ -95,8 +95,8 @@ def test_an_observer_comes_back_and_follows_a_push_with_its_gain(arm_dataset, ro
 
 
 def test_an_observer_with_another_gain_is_refused(arm_dataset, robot, tmp_path, monkeypatch):
-    config = IdentifyConfig("plain", network=ObserverConfig(gain=20.0))
-    save_bundle(tmp_path / "b", identify_bundle(arm_dataset, Arm(robot.urdf, robot), config)[0])
+    config = IdentifyConfig("momentum_observer", {"gain": 20.0}, "basic")
+    save_bundle(tmp_path / "b", identify_bundle(arm_dataset, dataset_arm(arm_dataset), config)[0])
     index = yaml.safe_load((tmp_path / "b" / "bundle.yaml").read_text())
     index["model"]["network"]["gain"] = 25.0
     (tmp_path / "b" / "bundle.yaml").write_text(yaml.safe_dump(index))
@@ -107,14 +107,15 @@ def test_an_observer_with_another_gain_is_refused(arm_dataset, robot, tmp_path, 
 
 def test_effort_without_gravity_is_predicted_without_gravity(arm_dataset, robot):
     still = np.zeros(6)
-    body = identify_bundle(arm_dataset, Arm(robot.urdf, robot), IdentifyConfig("plain"))[0].model.prior.body()
+    basic = IdentifyConfig(friction_model="basic")
+    body = RigidBody(identify_bundle(arm_dataset, dataset_arm(arm_dataset), basic)[0].model.dynamics.arm)
     weights = [np.array([body.inverse_dynamics(q, still, still) for q in e.q]) for e in arm_dataset.episodes]
     assert np.ptp(np.concatenate(weights), axis=0).max() > 10
     episodes = tuple(replace(e, tau=e.tau - w) for e, w in zip(arm_dataset.episodes, weights, strict=True))
     effort = Effort("N·m", (1.0,) * 6, gravity_compensated=True)
     dataset = replace(arm_dataset, effort=effort, episodes=episodes)
-    bundle, _ = identify_bundle(dataset, Arm(robot.urdf, robot), IdentifyConfig("plain"), test=["three"])
-    assert bundle.metrics["nmse_mean"]["model"] < 0.01 and not bundle.model.prior.gravity
+    bundle, _ = identify_bundle(dataset, dataset_arm(dataset), basic, test=["three"])
+    assert bundle.metrics["nmse_mean"]["model"] < 0.01 and not bundle.model.dynamics.arm.gravity
 
 
 def test_other_physics_than_when_it_was_written_are_refused(folder):
@@ -131,22 +132,16 @@ def test_other_physics_than_when_it_was_written_are_refused(folder):
     [
         ("smoothing", 0.5, "no longer gives the output"),
         ("gravity", False, "no longer gives the output"),
-        ("friction", ["viscous", "glue"], "'glue'"),
+        ("friction_terms", ["viscous", "glue"], "'glue'"),
         ("joints", ["nose"] * 6, "'nose' is not a moving joint"),
     ],
 )
-def test_a_prior_that_was_edited_is_refused(folder, monkeypatch, field, value, says):
+def test_dynamics_that_were_edited_is_refused(folder, monkeypatch, field, value, says):
     index = yaml.safe_load((folder / "bundle.yaml").read_text())
-    index["prior"][field] = value
+    index["rigid_body_model"][field] = value
     (folder / "bundle.yaml").write_text(yaml.safe_dump(index))
     with pytest.raises(BundleError, match=r"bundle\.yaml was altered"):
         load_bundle(folder)
     monkeypatch.setattr("vastares_ros.io.bundles._digest", lambda index: index["sha256"]["bundle.yaml"])
     with pytest.raises(VastaresError, match=says):
         load_bundle(folder)
-
-
-def test_all_joints_that_a_urdf_lacks_are_named(robot):
-    assert urdf_joints(robot.urdf, ("sim_elbow_joint", "wrist_1_joint"), robot) == ("elbow_joint", "wrist_1_joint")
-    with pytest.raises(RobotError, match="no joint nose, ear; it has"):
-        urdf_joints(robot.urdf, ("elbow_joint", "nose", "ear"), robot)

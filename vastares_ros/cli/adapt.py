@@ -1,8 +1,8 @@
 """Adapt a bundle to a new tool from half a minute of free motion, and write a child that names its parent.
 
-Where the bundle has a physics prior, mass, centre of mass and inertia of what was added at the tip are found and become
-part of the arm; all else stays. Where it has none, each joint gets a small correction by the positions of all joints,
-good around the poses that were seen. Two thirds of the motion fit, the last third judges: all figures are of it.
+Where the bundle has identified dynamics, mass, centre of mass and inertia of what was added at the tip are found and
+become part of the arm; all else stays. Where it has none, each joint gets a small correction by the positions of all
+joints, good around the poses that were seen. Two thirds of the motion fit, the last third judges: all figures are of it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from rich.table import Table
 from vastares_ros.cli.arguments import add_force, add_topic, console
 from vastares_ros.cli.sources import read_source
 from vastares_ros.core.errors import ConfigError
-from vastares_ros.core.payload import SCALES, Payload
 from vastares_ros.io.bundles import INDEX, as_parent, load_bundle, save_bundle
 from vastares_ros.io.folders import check_output
+from vastares_ros.physics.payload import SCALES, Payload
 from vastares_ros.training.adapt import SHORTEST, Adaptation, adapt
 
 MASS, SHARE = 0.1, 0.1  # a mass is told to this many kg or this share of it [standard deviation]
@@ -101,7 +101,9 @@ def _payload(found: Adaptation, payload: Payload) -> list[str]:
 
 def _correction(found: Adaptation) -> list[str]:
     left = [j for j in found.bundle.joints if j not in found.corrected]
-    lines = ["No physics prior: a correction by position, near these poses only. `vastares identify` finds tools."]
+    lines = [
+        "No identified dynamics: a correction by position, near these poses only. `vastares identify` finds tools."
+    ]
     if left:
         lines.append(f"It did not help {', '.join(left)} on the last third: scaled down to 0 there.")
     return lines

@@ -52,8 +52,8 @@ def scores_table(figures: Mapping[str, Any], unit: str, title: str) -> Table:
     table = Table(title=f"{title} (RMSE in {unit})", title_justify="left")
     table.add_column("joint", no_wrap=True)
     nmse = rmse = list(figures["nmse"])
-    if "prior" in nmse:
-        rmse = ["model", "prior"]  # more does not fit into 80 columns
+    if "rigid body" in nmse:
+        rmse = ["model", "rigid body"]  # more does not fit into 80 columns
     for measure, names in (("nmse", nmse), ("RMSE", rmse)):
         for name in names:
             table.add_column(f"{measure}\n{name}", justify="right")

@@ -21,29 +21,29 @@ from rich.progress import Progress
 from rich.table import Table
 
 from vastares_ros.cli.arguments import add_force, add_topic, console, messages, write_json
-from vastares_ros.cli.inject import read_profile, read_urdf
+from vastares_ros.cli.inject import read_profile
 from vastares_ros.cli.simulate import TRUTH_TOPIC
+from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import BagError, ConfigError, RobotError
-from vastares_ros.core.injection import Injector, Profile
-from vastares_ros.core.robot import Robot
 from vastares_ros.core.samples import Episode
 from vastares_ros.core.sampling import same_rate
-from vastares_ros.core.wrench import wrench_estimator
-from vastares_ros.io import pictures
 from vastares_ros.io.bags import Recording, all_topics, read_recording
 from vastares_ros.io.bundles import load_bundle
-from vastares_ros.io.comparisons import FigureTable, comparison_markdown, comparison_tables
 from vastares_ros.io.folders import check_output, written_folder
 from vastares_ros.io.injections import read_truth
-from vastares_ros.io.reports import comparison_report
-from vastares_ros.io.robots import load_robot, robot_names
+from vastares_ros.io.robots import bundle_arm, read_urdf
+from vastares_ros.physics.injection import Injector, Profile
+from vastares_ros.physics.wrench import WrenchEstimator
+from vastares_ros.report import pictures
+from vastares_ros.report.comparison import FigureTable, comparison_markdown, comparison_tables
+from vastares_ros.report.html import comparison_report
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.training.comparison import (
     LONGEST_LAG,
     Pushed,
     Trace,
     check_alike,
-    compare,
+    compare_bundles,
     step_all,
     typical_push,
 )
@@ -81,7 +81,6 @@ def run(args: argparse.Namespace) -> int:
     bundles = {name: load_bundle(folder) for name, folder in folders.items()}
     check_alike(bundles)
     first = next(iter(bundles.values()))
-    robot = load_robot(first.robot) if first.robot in robot_names() else None
     urdf = read_urdf(args.urdf) if args.urdf else ""
     topic = args.topic or first.topic
 
@@ -109,12 +108,12 @@ def run(args: argparse.Namespace) -> int:
     ]
     if profile:
         for r in calm:
-            pushed += _injected(args.inject, profile, r, urdf, robot)
+            pushed += _injected(args.inject, profile, r, bundle_arm(first, urdf))
     notes = _notes(bundles, free, separate, pushed, args.valid_only)
     wrench = None
     if pushed:
         try:
-            wrench = wrench_estimator(urdf, first.joints, robot, profile.link if profile else "")
+            wrench = WrenchEstimator(bundle_arm(first, urdf, profile.link if profile else ""))
         except RobotError as error:
             if urdf:
                 raise
@@ -124,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
     traces = _step(folders, episodes, args.jobs, args.valid_only)
     if not separate:  # what is judged calibrates, too
         traces = {name: [*t[: len(free)], *t] for name, t in traces.items()}
-    figures = compare(bundles, free, separate or free, pushed, traces, wrench)
+    figures = compare_bundles(bundles, free, separate or free, pushed, traces, wrench)
     figures |= {"valid_only": args.valid_only, "notes": notes}
 
     title = f"{', '.join(bundles)} on {', '.join(dict.fromkeys(r.name for r in recordings))}"
@@ -174,12 +173,12 @@ def _free(path: Path, bundle: Bundle, topic: str) -> Recording:
     return _read(path, bundle, topic)
 
 
-def _injected(file: Path, profile: Profile, recording: Recording, urdf: str, robot: Robot | None) -> Iterable[Pushed]:
+def _injected(file: Path, profile: Profile, recording: Recording, arm: Arm) -> Iterable[Pushed]:
     """The episodes of a recording with pushes, as `vastares inject` makes them of its messages."""
     begin = recording.episodes[0].t[0]
     try:
         within = profile.within(max(e.t[-1] for e in recording.episodes) - begin)
-        injector = Injector(within, urdf, recording.joints, robot)
+        injector = Injector(within, arm)
     except (ConfigError, RobotError) as error:
         raise type(error)(f"{file}: {recording.name}: {error}") from error
     pushed = []

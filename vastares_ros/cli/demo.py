@@ -28,7 +28,7 @@ from vastares_ros.core.samples import Array
 from vastares_ros.io.bags import read_joint_states
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.folders import check_output
-from vastares_ros.io.reports import demo_report
+from vastares_ros.report.html import demo_report
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.training.evaluate import Prediction
 

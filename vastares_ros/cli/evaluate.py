@@ -16,8 +16,8 @@ from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.samples import Episode
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.folders import check_file
+from vastares_ros.runtime.device import device_for
 from vastares_ros.training.evaluate import predict, score
-from vastares_ros.training.train import device_for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if not predictions:
         raise DatasetError(f"too short: no episode has the {bundle.model.config.window} samples of a window")
     bundle.model.cpu()
-    variance = bundle.model.torque.scale.double().numpy() ** 2
+    variance = bundle.model.torque_scaler.scale.double().numpy() ** 2
     recordings = list(dict.fromkeys(e.recording for e in episodes))
     split = bundle.training["split"]
     seen = [name for name in recordings if name in [*split["training"], *split.get("adaptation", [])]]
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, figures)
     if page:
-        from vastares_ros.io.reports import evaluation_report  # matplotlib takes a second to import
+        from vastares_ros.report.html import evaluation_report  # matplotlib takes a second to import
 
         page.parent.mkdir(parents=True, exist_ok=True)
         evaluation_report(page, bundle, figures, predictions, ", ".join(recordings))

@@ -26,13 +26,15 @@ from vastares_ros.cli.arguments import console, messages, write_json
 from vastares_ros.cli.train import read_config, read_yaml
 from vastares_ros.core.errors import ConfigError, VastaresError
 from vastares_ros.core.samples import Episode
-from vastares_ros.io import pictures
 from vastares_ros.io.bundles import load_bundle
-from vastares_ros.io.datasets import Dataset, load_dataset
+from vastares_ros.io.datasets import Dataset, dataset_arm, load_dataset
 from vastares_ros.models.methods import METHODS, network_config
+from vastares_ros.report import pictures
+from vastares_ros.runtime.device import device_for
+from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.experiment import (
     EXPERIMENTS,
-    Cell,
+    Run,
     attention_weights,
     changed,
     chosen,
@@ -44,10 +46,8 @@ from vastares_ros.training.experiment import (
     run_cells,
     summarise,
 )
-from vastares_ros.training.fit import PAPER_SPLITS, leakage_warning, paper_split, split
 from vastares_ros.training.paper import PRINTED
-from vastares_ros.training.prior import arm_of
-from vastares_ros.training.train import TrainConfig, device_for
+from vastares_ros.training.splits import PAPER_SPLITS, leakage_warning, paper_split, split
 
 Rows = dict[str, TrainConfig]
 
@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
     return 2 if failed else 0
 
 
-def _run(args: argparse.Namespace, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+def _run(args: argparse.Namespace, cells: Sequence[Run]) -> list[dict[str, Any]]:
     """The results of all cells that come to an end; the others are reported."""
     results = []
     with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
@@ -157,7 +157,7 @@ def _physics(args: argparse.Namespace, dataset: Dataset, config: TrainConfig) ->
             f"one recording is left out and two others are needed, but {args.dataset} has {', '.join(recordings)}: "
             f"record more"
         )
-    arm_of(dataset)  # what is absent is told now
+    dataset_arm(dataset)  # what is absent is told now
     rows, device = physics(config), str(device_for(args.device))
     cells = [
         cell

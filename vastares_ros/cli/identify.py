@@ -1,8 +1,8 @@
 """Identify an arm's rigid-body dynamics and friction from a dataset and write a bundle for the estimator node.
 
-Only the kinematics of the URDF must be right: masses and inertias are found, as far as the motion shows them. The plain
-form has viscous and Coulomb friction, offsets and rotor inertia; the rich one adds friction that is larger when slow,
-that grows with load and with the cube root of speed, and that stays as it was at rest. Recordings named by --test and
+Only the kinematics of the URDF must be right: masses and inertias are found, as far as the motion shows them. The basic
+friction model has viscous and Coulomb friction and offsets; the extended one adds friction that is larger at low speed,
+that grows with load and with the cube root of speed, and that keeps its side at rest. Recordings named by --test and
 --validation are kept out of everything; of the others each is left out in turn to choose how much to trust the URDF.
 
 With --observer, the bundle runs the generalised momentum observer with what was identified: its external torque follows
@@ -19,15 +19,14 @@ from rich.table import Table
 
 from vastares_ros.cli.arguments import add_force, console, messages, scores_table, warn_of_contact
 from vastares_ros.core.errors import ConfigError
-from vastares_ros.core.identification import Identification
-from vastares_ros.core.prior import FORMS
 from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.bundles import INDEX, save_bundle
-from vastares_ros.io.datasets import Dataset, load_dataset
+from vastares_ros.io.datasets import Dataset, dataset_arm, load_dataset
 from vastares_ros.io.folders import check_output
-from vastares_ros.models.rigid_body import ObserverConfig, RigidBodyConfig
+from vastares_ros.models.rigid_body import ObserverConfig
+from vastares_ros.physics.friction import FRICTION_MODELS
+from vastares_ros.physics.identification import Identification
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
-from vastares_ros.training.prior import arm_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--urdf", type=Path, metavar="FILE", help="URDF of the arm (default: that of the dataset's robot)"
     )
-    parser.add_argument("--form", choices=FORMS, default="rich", help="what friction is made of (default: rich)")
+    parser.add_argument(
+        "--friction-model", choices=FRICTION_MODELS, default="extended", help="terms of friction (default: extended)"
+    )
     parser.add_argument("--observer", action="store_true", help="make a momentum observer of what is identified")
     parser.add_argument(
         "--gain",
@@ -53,12 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "observer, which is a low-pass itself, none). Identification itself is from signals below 10 Hz",
     )
     parser.add_argument(
-        "--following",
+        "--friction-time-constant",
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="follow the level of friction, which temperature changes, within this time where the bundle runs, 0: keep "
-        "it as identified (default: 0; `vastares train --prior` takes 20)",
+        help="adaptive friction: coefficients follow the measured torque, which temperature changes, with this time "
+        "constant where the bundle runs; 0 keeps them as identified (default: 0; `vastares train --rigid-body-model` "
+        "takes 20)",
     )
     parser.add_argument("--test", nargs="+", default=[], metavar="RECORDING", help="recordings to judge the model on")
     parser.add_argument("--validation", nargs="+", default=[], metavar="RECORDING", help="recordings for the bound")
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     check_output(args.output, INDEX, args.force)
     config = _config(args)
     dataset = load_dataset(args.dataset)
-    arm = arm_of(dataset, args.urdf)
+    arm = dataset_arm(dataset, args.urdf)
     with messages.status("identifying"):
         bundle, found = identify_bundle(dataset, arm, config, args.test, args.validation)
     save_bundle(args.output, bundle, args.force)
@@ -91,13 +93,15 @@ def run(args: argparse.Namespace) -> int:
 def _config(args: argparse.Namespace) -> IdentifyConfig:
     if args.gain is not None and not args.observer:
         raise ConfigError("--gain is the observer's: give --observer as well")
-    gain = ObserverConfig.gain if args.gain is None else args.gain
-    network = ObserverConfig(gain=gain) if args.observer else RigidBodyConfig()
+    model = "momentum_observer" if args.observer else "rigid_body"
+    network = {} if args.gain is None else {"gain": args.gain}
     cutoff = args.cutoff
     if cutoff is None:
         cutoff = 0.0 if args.observer else FilterConfig.cutoff_hz
     live = FilterConfig(cutoff_hz=cutoff) if cutoff else FilterConfig("none")
-    return IdentifyConfig(args.form, live=live, network=network, following=args.following)
+    return IdentifyConfig(
+        model, network, args.friction_model, live=live, friction_time_constant=args.friction_time_constant
+    )
 
 
 def base_table(found: Identification) -> Table:

@@ -12,8 +12,6 @@ from vastares_ros.core.errors import BagError
 from vastares_ros.io.bags import joint_state_topics, read_joint_states
 from vastares_ros.io.bundles import is_bundle, load_bundle
 from vastares_ros.io.datasets import is_dataset, load_dataset
-from vastares_ros.models.model import Model
-from vastares_ros.models.rigid_body import ObserverConfig
 from vastares_ros.runtime.bundle import Bundle
 
 
@@ -34,8 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _bundle(path: Path, bundle: Bundle) -> None:
-    network, low_pass, split = bundle.model.config, bundle.filter, bundle.training["split"]
-    gain = f", gain {network.gain:g} rad/s" if isinstance(network, ObserverConfig) else ""
+    low_pass, split = bundle.filter, bundle.training["split"]
     order = f", order {low_pass.order}, {low_pass.cutoff_hz:g} Hz" if low_pass.kind != "none" else ""
     facts = {
         "bundle": path,
@@ -44,8 +41,8 @@ def _bundle(path: Path, bundle: Bundle) -> None:
         "effort": f"{bundle.effort.unit}, scale {', '.join(f'{s:g}' for s in bundle.effort.scale)}"
         + (", gravity compensated" if bundle.effort.gravity_compensated else ""),
         "filter": f"{low_pass.kind}{order}",
-        "network": f"{bundle.method}, window {network.window}{gain}",
-        "prior": _prior(bundle.model),
+        "model": f"{bundle.method}, window {bundle.model.config.window}",
+        **bundle.model.describe(),
         "seed": bundle.training["config"].get("seed", "none"),
         **{part: ", ".join(names) or "none" for part, names in split.items()},
         "dataset": f"SHA-256 {bundle.dataset_sha256[:16]}…",
@@ -61,17 +58,6 @@ def _bundle(path: Path, bundle: Bundle) -> None:
         ranges.add_row(joint, f"{q[0]:.2f} … {q[1]:.2f}", f"{qd[0]:.2f} … {qd[1]:.2f}", f"{bundle.bound[j]:.2f}")
     console.print(ranges)
     console.print(scores_table(bundle.metrics, bundle.effort.unit, f"on the {bundle.metrics['of']} recordings"))
-
-
-def _prior(model: Model) -> str:
-    if model.prior is None:
-        return "none"
-    told = ", ".join(model.prior.terms)
-    if model.prior.following:
-        told += f", followed in {model.prior.following:g} s"
-    if model.hybrid:
-        told += f"; guard of the network {', '.join(f'{g:.2f}' for g in model.guard.tolist())}"
-    return f"rigid body, friction {told}"
 
 
 def _dataset(path: Path) -> None:

@@ -16,8 +16,8 @@ import numpy as np
 from vastares_ros.cli.arguments import add_force, add_topic, console
 from vastares_ros.cli.simulate import TRUTH_TOPIC
 from vastares_ros.cli.train import read_yaml
+from vastares_ros.core.arm import resolve_arm
 from vastares_ros.core.errors import BagError, ConfigError, RobotError
-from vastares_ros.core.injection import Injector, Profile, profile_from
 from vastares_ros.core.joints import columns
 from vastares_ros.core.robot import Driver, Robot, choose_driver
 from vastares_ros.io.bags import (
@@ -31,8 +31,9 @@ from vastares_ros.io.bags import (
     recording_from,
 )
 from vastares_ros.io.injections import Injected, inject
-from vastares_ros.io.recordings import Recorder, check_mcap, written_mcap
-from vastares_ros.io.robots import load_robot
+from vastares_ros.io.mcap import McapWriter, check_mcap, written_mcap
+from vastares_ros.io.robots import load_robot, read_urdf
+from vastares_ros.physics.injection import Injector, Profile, profile_from
 
 TRUE_WRENCH_TOPIC = "/true_external_wrench"
 
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         length = max(episode.t[-1] for episode in recording.episodes) - recording.episodes[0].t[0]
         profile = profile.within(length)
-        injector = Injector(profile, urdf, driver.joints, robot)
+        injector = Injector(profile, resolve_arm(driver.joints, robot, urdf))
     except ConfigError as error:
         raise ConfigError(f"{args.wrench}: {error}") from error
     injected = inject(states, recording, driver.effort.scale, injector)
@@ -110,18 +111,6 @@ def read_profile(path: Path) -> Profile:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def read_urdf(urdf: Path) -> str:
-    """The text of a URDF.
-
-    Raises:
-        RobotError: it is no text.
-    """
-    try:
-        return urdf.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise RobotError(f"{urdf} is not UTF-8 text: give a URDF") from error
-
-
 def _driver(args: argparse.Namespace, robot: Robot | None, states: JointStates) -> Driver:
     """Joints of the arm, and how its effort becomes torque in N·m."""
     if robot or args.joints:
@@ -138,7 +127,7 @@ def _driver(args: argparse.Namespace, robot: Robot | None, states: JointStates) 
     return driver
 
 
-def _write(recorder: Recorder, injected: Injected, joints: tuple[str, ...], frame_id: str) -> None:
+def _write(recorder: McapWriter, injected: Injected, joints: tuple[str, ...], frame_id: str) -> None:
     states = injected.states
     received = in_order(states, "receive_ns").tolist()
     for i, (stamp_ns, names, position, velocity, effort) in enumerate(iter_messages(states)):

@@ -10,11 +10,12 @@ import argparse
 from pathlib import Path
 
 from vastares_ros.cli.arguments import add_force, console
-from vastares_ros.core.physics import root_link
+from vastares_ros.core.errors import RobotError
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.folders import check_file
-from vastares_ros.io.layouts import Topics, foxglove, plotjuggler, rviz
-from vastares_ros.io.robots import load_robot, robot_names
+from vastares_ros.io.robots import bundle_arm
+from vastares_ros.report.layouts import Topics, foxglove, plotjuggler, rviz
+from vastares_ros.runtime.bundle import Bundle
 
 VIEWERS = ("plotjuggler", "rviz", "foxglove")
 
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     bundle = load_bundle(args.bundle)
     topics = Topics(args.namespace, args.node)
     if args.viewer == "rviz":
-        text = rviz(bundle, topics, args.fixed_frame or _base(bundle.robot))
+        text = rviz(bundle, topics, args.fixed_frame or _base(bundle))
     else:
         text = {"plotjuggler": plotjuggler, "foxglove": foxglove}[args.viewer](bundle, topics)
     args.output.parent.mkdir(parents=True, exist_ok=True)
@@ -45,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _base(robot: str) -> str:
-    urdf = load_robot(robot).urdf if robot in robot_names() else ""
-    return root_link(urdf) if urdf else "base_link"
+def _base(bundle: Bundle) -> str:
+    """The root link of the arm where its URDF is at hand."""
+    try:
+        return bundle_arm(bundle).root
+    except RobotError:
+        return "base_link"

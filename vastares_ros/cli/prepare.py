@@ -12,7 +12,7 @@ from vastares_ros.core.errors import ConfigError, DatasetError, RobotError
 from vastares_ros.core.robot import UNITS, Driver, Robot, choose_driver
 from vastares_ros.core.sampling import RATE_TOLERANCE, resample, same_rate
 from vastares_ros.io import archives
-from vastares_ros.io.archives import ArchiveRecording, Rows
+from vastares_ros.io.archives import ArchiveRecording, ArchiveRows
 from vastares_ros.io.bags import (
     DEFAULT_TOPIC,
     JointStates,
@@ -145,7 +145,7 @@ def _read_archives(args: argparse.Namespace, robot: Robot | None) -> tuple[Drive
     return driver, recordings
 
 
-def _archive_driver(args: argparse.Namespace, robot: Robot | None, rows: Rows) -> Driver:
+def _archive_driver(args: argparse.Namespace, robot: Robot | None, rows: ArchiveRows) -> Driver:
     """Names for the columns of an archive; what its torque means, unless the format says so, as for bags."""
     count = rows.q.shape[1]
     usual = robot.drivers[0].joints if robot else rows.joints

@@ -20,14 +20,14 @@ from vastares_ros.cli.arguments import add_force, add_topic, console, tracked
 from vastares_ros.core.errors import BagError, RobotError, VastaresError
 from vastares_ros.core.joints import JointAssembler
 from vastares_ros.core.samples import Array, JointSample, seconds
-from vastares_ros.core.wrench import WrenchEstimator, wrench_estimator
 from vastares_ros.io.bags import JointStates, iter_messages, read_joint_states
 from vastares_ros.io.bundles import load_bundle
-from vastares_ros.io.recordings import Recorder, check_mcap, written_mcap
-from vastares_ros.io.robots import load_robot, robot_names
+from vastares_ros.io.mcap import McapWriter, check_mcap, written_mcap
+from vastares_ros.io.robots import bundle_arm, read_urdf
+from vastares_ros.physics.wrench import WrenchEstimator
 from vastares_ros.runtime.bundle import Bundle
+from vastares_ros.runtime.device import device_for
 from vastares_ros.runtime.estimator import Estimate, Estimator
-from vastares_ros.training.train import device_for
 
 NODE = "/estimator"
 Message = tuple[int, int, tuple[str, ...], Array, Array, Array]
@@ -93,10 +93,7 @@ def _wrench_estimator(bundle: Bundle, urdf: Path | None, tip: str, reference: st
     try:
         if bundle.effort.unit != "N·m":
             raise RobotError(f"the bundle's torque is in {bundle.effort.unit}, and a wrench needs N·m")
-        robot = load_robot(bundle.robot) if bundle.robot in robot_names() else None
-        return wrench_estimator(urdf.read_text(encoding="utf-8") if urdf else "", bundle.joints, robot, tip, reference)
-    except UnicodeDecodeError as error:
-        raise RobotError(f"{urdf} is not UTF-8 text: give a URDF") from error
+        return WrenchEstimator(bundle_arm(bundle, read_urdf(urdf) if urdf else "", tip), reference)
     except RobotError as error:
         if urdf or tip or reference:
             raise
@@ -111,7 +108,7 @@ def _recorded(states: JointStates) -> Iterator[Message]:
 
 
 def _record(
-    recorder: Recorder,
+    recorder: McapWriter,
     stamp_ns: int,
     log_ns: int,
     bundle: Bundle,

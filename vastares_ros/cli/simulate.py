@@ -19,11 +19,11 @@ from rich.progress import Progress, TaskID
 
 from vastares_ros.cli.arguments import add_force
 from vastares_ros.core.errors import ConfigError
-from vastares_ros.core.payload import solid_ball
-from vastares_ros.core.simulation import SimulatedArm, SimulatedRecording
-from vastares_ros.io.bags import DEFAULT_TOPIC, Table, write_joint_states
+from vastares_ros.io.bags import DEFAULT_TOPIC, MessageTable, write_joint_states
 from vastares_ros.io.folders import written_folder
 from vastares_ros.io.robots import load_robot
+from vastares_ros.physics.payload import solid_ball
+from vastares_ros.physics.simulation import SimulatedArm, SimulatedRecording
 
 TRUTH_TOPIC = "/true_external_torque"
 MARKER = "simulation.yaml"
@@ -134,7 +134,7 @@ def simulate(
 
 def _topics(
     recording: SimulatedRecording, arm: SimulatedArm, start: float, rng: np.random.Generator, truth: bool
-) -> dict[str, Table]:
+) -> dict[str, MessageTable]:
     episode = recording.episode
     period = episode.t[1] - episode.t[0]
     jitter = np.clip(_JITTER * rng.standard_normal(len(episode)), -0.4, 0.4) * period
@@ -142,9 +142,9 @@ def _topics(
     arrival = stamps + round(0.1 * period * 1e9)
     empty = np.empty((len(episode), 0))
     effort = episode.tau / np.array(arm.driver.effort.scale)
-    topics = {DEFAULT_TOPIC: Table(episode.joints, stamps, arrival, episode.q, episode.qd, effort)}
+    topics = {DEFAULT_TOPIC: MessageTable(episode.joints, stamps, arrival, episode.q, episode.qd, effort)}
     if truth:
-        topics[TRUTH_TOPIC] = Table(episode.joints, stamps, arrival, empty, empty, recording.tau_ext)
+        topics[TRUTH_TOPIC] = MessageTable(episode.joints, stamps, arrival, empty, empty, recording.tau_ext)
     return topics
 
 

@@ -4,9 +4,9 @@ Recordings named by --test are kept out of everything and judged at the end; tho
 epoch. Without either, all recordings are trained on and nothing honest can be said of unseen motion. --split takes a
 split of [1] instead, which goes by samples in order and may cut through a recording: optimistic, for comparison only.
 
-With --prior rigid_body the arm is identified as by `vastares identify`, and the network learns what that leaves. A
-guard scales each joint's network down, to nothing where it does not help on recordings that it does not know: each
-training recording is left out in turn to find that out, which takes as many trainings more.
+With --rigid-body-model identified the arm is identified as by `vastares identify`, and the network learns what that
+leaves. A gate scales each joint's network down, to nothing where it does not help on recordings that it was not trained
+on: each training recording is left out in turn to find that out, which takes as many trainings more.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ from vastares_ros.io.bundles import INDEX, save_bundle
 from vastares_ros.io.datasets import load_dataset
 from vastares_ros.io.folders import check_output
 from vastares_ros.models.methods import METHODS
-from vastares_ros.training.fit import PAPER_SPLITS, fit, leakage_warning
-from vastares_ros.training.train import Progress as Epoch
-from vastares_ros.training.train import TrainConfig, device_for
+from vastares_ros.runtime.device import device_for
+from vastares_ros.training.config import TrainConfig
+from vastares_ros.training.fit import fit
+from vastares_ros.training.loop import Progress as Epoch
+from vastares_ros.training.splits import PAPER_SPLITS, leakage_warning
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,12 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML as config/train.yaml (default: its values)")
     parser.add_argument("--model", choices=METHODS, help="method to train (default: the config's)")
     parser.add_argument(
-        "--prior",
-        choices=("none", "rigid_body"),
-        help="what the network corrects: nothing, or rigid-body dynamics identified from the same recordings (default: "
+        "--rigid-body-model",
+        choices=("none", "identified"),
+        help="what the network corrects: nothing, or a rigid-body model identified from the same recordings (default: "
         "the config's)",
     )
-    parser.add_argument("--urdf", type=Path, metavar="FILE", help="URDF for the prior (default: the robot's)")
+    parser.add_argument(
+        "--urdf", type=Path, metavar="FILE", help="URDF for the rigid-body model (default: the robot's)"
+    )
     parser.add_argument("--epochs", type=int, help="passes over the data (default: the config's)")
     parser.add_argument("--seed", type=int, help="of weights and order (default: the config's)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: CUDA where there is one)")
@@ -73,10 +77,10 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--split has no samples for validation, as in [1]: leave out --validation")
     given = {name: getattr(args, name) for name in ("model", "epochs", "seed") if getattr(args, name) is not None}
     config = read_config(args.config, given)
-    if args.prior:
-        config = replace(config, prior=replace(config.prior, kind=args.prior))
-    if args.urdf and config.prior.kind == "none":
-        raise ConfigError("--urdf is for a prior: give --prior rigid_body as well")
+    if args.rigid_body_model:
+        config = replace(config, rigid_body_model=replace(config.rigid_body_model, kind=args.rigid_body_model))
+    if args.urdf and config.rigid_body_model.kind == "none":
+        raise ConfigError("--urdf is for a rigid-body model: give --rigid-body-model identified as well")
     device = device_for(args.device)
     torch.set_num_threads(1)  # threads gain nothing on layers this small, and wait for one another on a busy machine
     dataset = load_dataset(args.dataset)

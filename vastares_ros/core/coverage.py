@@ -7,48 +7,17 @@ directions, since friction depends on direction; a bin of velocity is seen once 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import RobotError
-from .robot import Robot
 from .samples import Array
 
 BINS = 40
 STILL = 0.02  # rad/s: slower is standstill, since velocity is never quite 0
-TURN = np.pi  # rad: positions beyond half a turn from 0 pull at cables, but are no other motion
 _WIDEST = 2 * np.pi  # rad, and rad/s: bins of a joint without limits lie within
 
 Seen = NDArray[np.bool_]
-
-
-def joint_limits(robot: Robot | None, joints: Sequence[str]) -> tuple[Array, Array, Array]:
-    """What the robot's URDF allows: lowest and highest position [rad], within half a turn, and top speed [rad/s].
-
-    Args:
-        robot: the robot, if it is known.
-        joints: J names as published.
-
-    Returns:
-        Three arrays of shape (J,); NaN where the robot or its URDF does not know.
-
-    Raises:
-        RobotError: the URDF is no XML.
-    """
-    limits = np.full((3, len(joints)), np.nan)
-    if robot is None or not robot.urdf:
-        return limits[0], limits[1], limits[2]
-    try:
-        entries = {joint.get("name"): joint.find("limit") for joint in ElementTree.fromstring(robot.urdf).iter("joint")}
-    except ElementTree.ParseError as error:
-        raise RobotError(f"the URDF of {robot.name} is no XML ({error}): mend it, or leave it out") from error
-    for i, joint in enumerate(joints):
-        entry = entries.get(robot.urdf_names.get(joint, joint))
-        if entry is not None:
-            limits[:, i] = [float(entry.get(what, np.nan)) for what in ("lower", "upper", "velocity")]
-    return np.maximum(limits[0], -TURN), np.minimum(limits[1], TURN), limits[2]
 
 
 class Coverage:

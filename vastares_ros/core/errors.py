@@ -4,9 +4,22 @@ Every message names the file, field or joint at fault and the next step. The com
 and exits with status 2; a node logs it and publishes nothing.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class VastaresError(Exception):
-    """Base of every error that is shown to a user without a traceback."""
+    """Base of every error that is shown to a user without a traceback.
+
+    Attributes:
+        about: what the error speaks of, by name: for example `joint`, `field`, `value`, `lower`, `upper`, `path`.
+    """
+
+    def __init__(self, message: str, **about: Any):
+        """Say what is wrong and what to do; `about` holds the values in the message for programs."""
+        super().__init__(message)
+        self.about = about
 
 
 class BagError(VastaresError):

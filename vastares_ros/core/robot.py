@@ -83,12 +83,6 @@ class Robot:
         )
 
 
-def names_in_urdf(joints: Sequence[str], there: Collection[str], robot: Robot | None) -> list[str]:
-    """What a URDF that has the joints `there` calls joints as published, if need be by what is known of the robot."""
-    known = robot.urdf_names if robot else {}
-    return [joint if joint in there else known.get(joint, joint) for joint in joints]
-
-
 def choose_driver(
     robot: Robot | None, published: Sequence[str], joints: Sequence[str], unit: str, scale: Sequence[float]
 ) -> Driver:

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
 from .errors import ConfigError
-from .samples import Array
+from .samples import Array, Episode
 
 LOWEST = 0.1  # cut-off [Hz]; below, the filter's own arithmetic suffers, and no motion is left
 
@@ -81,7 +81,7 @@ class CausalFilter:
         return y
 
 
-class Prior(Protocol):
+class PhysicsTorque(Protocol):
     """Contact-free torque by physics, with explicit state."""
 
     def reset(self) -> None:
@@ -100,13 +100,15 @@ class SignalChain:
     """Raw samples in, network features and filtered torque out, with explicit state.
 
     Features are `[q, qd]`, or `[q, qd, qdd]` with `acceleration`, where qdd is the backward difference of the filtered
-    qd times the sample rate; a prior, which needs qdd, adds its torque to them.
+    qd times the sample rate; physics, which needs qdd, adds its torque to them.
     """
 
-    def __init__(self, rate: float, config: FilterConfig, acceleration: bool = False, prior: Prior | None = None):
+    def __init__(
+        self, rate: float, config: FilterConfig, acceleration: bool = False, physics: PhysicsTorque | None = None
+    ):
         self._rate = rate
         self._acceleration = acceleration
-        self._prior = prior
+        self._physics = physics
         self._motion = CausalFilter(config, rate)
         self._torque = CausalFilter(config, rate)
         self._last_qd: Array | None = None
@@ -116,8 +118,8 @@ class SignalChain:
         self._motion.reset()
         self._torque.reset()
         self._last_qd = None
-        if self._prior:
-            self._prior.reset()
+        if self._physics:
+            self._physics.reset()
 
     def run(self, q: Array, qd: Array, tau: Array) -> tuple[Array, Array]:
         """Filter N samples, going on from the current state.
@@ -128,13 +130,13 @@ class SignalChain:
             tau: shape (N, J) [N·m or A]; may hold NaN only when N is 1, and then restarts the torque filter.
 
         Returns:
-            features (N, C) with C = 2J, 3J, or 4J with a prior, and filtered tau (N, J).
+            features (N, C) with C = 2J, 3J, or 4J with physics, and filtered tau (N, J).
         """
         x = self._motion.run(np.concatenate([q, qd], axis=1))
         joints = q.shape[1]
         if self._acceleration:  # written in place: a tick of the node is all small arrays, whose copies take their time
             motion = x
-            x = np.empty((len(q), (4 if self._prior else 3) * joints))
+            x = np.empty((len(q), (4 if self._physics else 3) * joints))
             x[:, : 2 * joints] = motion
             qd_filtered, qdd = motion[:, joints:], x[:, 2 * joints : 3 * joints]
             if len(q) > 1:
@@ -147,9 +149,14 @@ class SignalChain:
         else:
             self._torque.reset()
             tau_filtered = np.full_like(tau, np.nan)
-        if self._prior:
-            x[:, 3 * joints :] = self._prior.run(x[:, : 3 * joints], tau_filtered)
+        if self._physics:
+            x[:, 3 * joints :] = self._physics.run(x[:, : 3 * joints], tau_filtered)
         return x, tau_filtered
+
+    def run_afresh(self, episode: Episode) -> tuple[Array, Array]:
+        """Features (N, C) and filtered torque (N, J) of an episode, from a fresh state; see `run`."""
+        self.reset()
+        return self.run(episode.q, episode.qd, episode.tau)
 
     def step(self, q: Array, qd: Array, tau: Array) -> tuple[Array, Array]:
         """One sample, each argument of shape (J,): the same bits as `run` over a recording."""

@@ -1,4 +1,4 @@
-"""Archives in: public datasets and logs that are no bags. One reader a format (`FORMATS`), all to `Rows`.
+"""Archives in: public datasets and logs that are no bags. One reader a format (`FORMATS`), all to `ArchiveRows`.
 
 Files with stamps are cut by them, as bags are. Files without are a motion only where neighbouring rows follow on each
 other, and q and qd tell: over a period P, q moves by the mean of two velocities times P. The P that fits the rows best
@@ -40,7 +40,7 @@ _SHOWN = 8  # places named in a note
 
 
 @dataclass(frozen=True)
-class Rows:
+class ArchiveRows:
     """One recording as an archive holds it: N rows of J joints.
 
     Attributes:
@@ -126,7 +126,7 @@ class ArchiveRecording:
 
 
 def recording_from(
-    rows: Rows, joints: Sequence[str], scale: Sequence[float], rate: float | None = None
+    rows: ArchiveRows, joints: Sequence[str], scale: Sequence[float], rate: float | None = None
 ) -> ArchiveRecording:
     """Name the joints, scale the torque, find the time of every row, cut into continuous pieces.
 
@@ -202,7 +202,7 @@ def fitted_rate(q: Array, qd: Array) -> float | None:
 
 
 def breaks(q: Array, qd: Array, period: float) -> NDArray[np.bool_]:
-    """Rows that do not follow on the row before by the rule of this module, shape (N,).
+    """ArchiveRows that do not follow on the row before by the rule of this module, shape (N,).
 
     Args:
         q: positions, shape (N, J) [rad].
@@ -215,7 +215,7 @@ def breaks(q: Array, qd: Array, period: float) -> NDArray[np.bool_]:
     return np.concatenate([[False], (missed > allowed).any(axis=1)])
 
 
-def kuka1(path: Path) -> list[Rows]:
+def kuka1(path: Path) -> list[ArchiveRows]:
     """The .mat files of Polydoros et al.: whatever in them is 7 joints.
 
     A file declares one of: matrices of 28 columns (q, qd, qdd, tau); matrices of 35 columns, such as `kukatraj1`
@@ -246,12 +246,14 @@ def kuka1(path: Path) -> list[Rows]:
     if not parts:
         raise DatasetError(f"{path}: no matrix of 7 joints, only {_shapes(arrays)}")
     return [
-        Rows(f"{path.stem}-{name}" if len(parts) > 1 else path.stem, path, q, qd, tau, unit="N·m", rate_fits=True)
+        ArchiveRows(
+            f"{path.stem}-{name}" if len(parts) > 1 else path.stem, path, q, qd, tau, unit="N·m", rate_fits=True
+        )
         for name, (q, qd, tau) in parts.items()
     ]
 
 
-def kuka2(path: Path) -> list[Rows]:
+def kuka2(path: Path) -> list[ArchiveRows]:
     """A text file of Meier et al. 2014: rows of q, qd, qdd and tau of 7 joints, tau divided by `KUKA2_TAU`.
 
     Raises:
@@ -263,10 +265,10 @@ def kuka2(path: Path) -> list[Rows]:
     most = float(np.nanmax(np.abs(tau), initial=0))
     high = f"tau in the file reaches {most:.0f} where about 1 is usual: was the division by {KUKA2_TAU} undone before?"
     notes = (high,) if most > 5 else ()
-    return [Rows(path.stem, path, q, qd, tau * KUKA2_TAU, unit="N·m", rate_fits=True, notes=notes)]
+    return [ArchiveRows(path.stem, path, q, qd, tau * KUKA2_TAU, unit="N·m", rate_fits=True, notes=notes)]
 
 
-def sarcos(path: Path) -> list[Rows]:
+def sarcos(path: Path) -> list[ArchiveRows]:
     """`sarcos_inv.mat`, or its test file: one matrix of q, qd, qdd and tau of 7 joints, at 100 Hz.
 
     The public test file is every tenth row of the training motion, nearly all of them in `sarcos_inv.mat` itself. At
@@ -285,10 +287,10 @@ def sarcos(path: Path) -> list[Rows]:
         "it is every tenth row of sarcos_inv.mat, so scores on it are optimistic: hold out a part of that file instead"
     )
     notes = (leak,) if name == "sarcos_inv_test" else ()
-    return [Rows(path.stem, path, q, qd, tau, unit="N·m", rate=SARCOS_RATE, notes=notes)]
+    return [ArchiveRows(path.stem, path, q, qd, tau, unit="N·m", rate=SARCOS_RATE, notes=notes)]
 
 
-def rtde(path: Path, torque: str | None = None) -> list[Rows]:
+def rtde(path: Path, torque: str | None = None) -> list[ArchiveRows]:
     """A recording of Universal Robots' RTDE outputs: timestamp, actual_q_0 to _5, actual_qd_0 to _5 and a torque.
 
     Args:
@@ -311,10 +313,10 @@ def rtde(path: Path, torque: str | None = None) -> list[Rows]:
     if torque == "target_moment":
         notes.append("target_moment is what the controller's model asks for, no measurement: a contact may not show")
     t, q, qd, tau = values[:, 0], values[:, 1:7], values[:, 7:13], values[:, 13:]
-    return [Rows(path.stem, path, q, qd, tau, t, unit=unit, gravity_compensated=compensated, notes=tuple(notes))]
+    return [ArchiveRows(path.stem, path, q, qd, tau, t, unit=unit, gravity_compensated=compensated, notes=tuple(notes))]
 
 
-def csv(path: Path, columns: Mapping[str, Sequence[str]]) -> list[Rows]:
+def csv(path: Path, columns: Mapping[str, Sequence[str]]) -> list[ArchiveRows]:
     """Any text with a header, separated by commas, semicolons, tabs or spaces.
 
     Args:
@@ -333,7 +335,7 @@ def csv(path: Path, columns: Mapping[str, Sequence[str]]) -> list[Rows]:
     values = _table(path, rows[1:], names, [header.index(name) for name in names], len(header))
     stamped, joints = "t" in columns, tuple(columns["q"])
     q, qd, tau = np.split(values[:, int(stamped) :], 3, axis=1)
-    return [Rows(path.stem, path, q, qd, tau, values[:, 0] if stamped else None, joints=joints)]
+    return [ArchiveRows(path.stem, path, q, qd, tau, values[:, 0] if stamped else None, joints=joints)]
 
 
 def read_columns(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -357,10 +359,10 @@ def read_columns(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return columns
 
 
-def npz(path: Path) -> list[Rows]:
+def npz(path: Path) -> list[ArchiveRows]:
     """A NumPy archive of q, qd and tau, shape (N, J), and where there are any t [s] and seg, shape (N,).
 
-    Rows of another seg than the row before start a new piece.
+    ArchiveRows of another seg than the row before start a new piece.
 
     Raises:
         DatasetError: it is no .npz, holds pickled objects, or an array is missing or of the wrong shape.
@@ -376,7 +378,7 @@ def npz(path: Path) -> list[Rows]:
     return [_named(path, arrays)]
 
 
-FORMATS: dict[str, Callable[..., list[Rows]]] = {
+FORMATS: dict[str, Callable[..., list[ArchiveRows]]] = {
     "kuka1": kuka1,
     "kuka2": kuka2,
     "sarcos": sarcos,
@@ -386,7 +388,7 @@ FORMATS: dict[str, Callable[..., list[Rows]]] = {
 }
 
 
-def _known_rate(rows: Rows, fitted: float | None, fits: str, notes: list[str]) -> float:
+def _known_rate(rows: ArchiveRows, fitted: float | None, fits: str, notes: list[str]) -> float:
     """The rate of rows without stamps where the user gave none [Hz]."""
     if rows.rate_fits and fitted:
         rate = round(fitted) or fitted
@@ -405,7 +407,7 @@ def _apart(t: Array, starts: NDArray[np.bool_], rate: float) -> Array:
     return t + np.cumsum(starts & (step >= 0) & (step * rate <= MAX_GAP)) * _APART / rate
 
 
-def _finite(rows: Rows, joints: Sequence[str]) -> NDArray[np.bool_]:
+def _finite(rows: ArchiveRows, joints: Sequence[str]) -> NDArray[np.bool_]:
     """Which rows are whole, shape (N,); an error where a joint has no value at all."""
     whole = np.ones(len(rows.q), dtype=np.bool_) if rows.t is None else np.isfinite(rows.t)
     for name in ("q", "qd", "tau"):
@@ -418,8 +420,8 @@ def _finite(rows: Rows, joints: Sequence[str]) -> NDArray[np.bool_]:
     return whole
 
 
-def _named(path: Path, arrays: Mapping[str, Any], **known: Any) -> Rows:
-    """Rows of arrays called q, qd, tau, and perhaps t and seg."""
+def _named(path: Path, arrays: Mapping[str, Any], **known: Any) -> ArchiveRows:
+    """ArchiveRows of arrays called q, qd, tau, and perhaps t and seg."""
     for name in ("q", "qd", "tau"):
         if name not in arrays:
             why = ": poses without motion teach no dynamics" * (name == "qd")
@@ -435,7 +437,7 @@ def _named(path: Path, arrays: Mapping[str, Any], **known: Any) -> Rows:
             raise DatasetError(f"{path}: array {_shapes({name: arrays[name]})}, expected {shape[0]} numbers, one a row")
     t = arrays["t"].ravel() if "t" in arrays else None
     starts = np.concatenate([[False], np.diff(arrays["seg"].ravel()) != 0]) if "seg" in arrays else None
-    return Rows(path.stem, path, arrays["q"], arrays["qd"], arrays["tau"], t, starts, **known)
+    return ArchiveRows(path.stem, path, arrays["q"], arrays["qd"], arrays["tau"], t, starts, **known)
 
 
 def _floats(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -46,7 +46,7 @@ Stamps = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Table:
+class MessageTable:
     """N messages of one layout, in order: the same K names and the same fields filled.
 
     Attributes:
@@ -83,7 +83,7 @@ class JointStates:
 
     path: Path
     topic: str
-    tables: tuple[Table, ...]
+    tables: tuple[MessageTable, ...]
     which: NDArray[np.intp]
     notes: tuple[str, ...] = ()
 
@@ -202,7 +202,7 @@ def read_joint_states(path: str | Path, topic: str = DEFAULT_TOPIC) -> JointStat
             place[len(message)].append(i)
             receive.append(received)
         receive_ns = np.array(receive)
-        parts: dict[Any, list[tuple[NDArray[np.intp], Table]]] = defaultdict(list)
+        parts: dict[Any, list[tuple[NDArray[np.intp], MessageTable]]] = defaultdict(list)
         for length, data in raw.items():
             at = np.array(place[length], dtype=np.intp)
             rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, length)
@@ -333,7 +333,7 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
     )
 
 
-def write_joint_states(path: str | Path, topics: Mapping[str, Table], storage: str = "mcap") -> None:
+def write_joint_states(path: str | Path, topics: Mapping[str, MessageTable], storage: str = "mcap") -> None:
     """Write a rosbag2 folder of JointState topics, in the order of their receive times.
 
     Args:
@@ -498,7 +498,7 @@ class _Layout:
         return np.ascontiguousarray(rows).reshape(-1).view(self.dtype)
 
 
-def _decode(rows: NDArray[np.uint8], receive_ns: Stamps, ros1: bool) -> Iterator[tuple[NDArray[np.intp], Table]]:
+def _decode(rows: NDArray[np.uint8], receive_ns: Stamps, ros1: bool) -> Iterator[tuple[NDArray[np.intp], MessageTable]]:
     """Decode serialised messages of one length.
 
     Args:
@@ -510,12 +510,12 @@ def _decode(rows: NDArray[np.uint8], receive_ns: Stamps, ros1: bool) -> Iterator
         Rows and the table they hold; every row once.
     """
 
-    def single(row: np.intp) -> tuple[Any, Table]:
+    def single(row: np.intp) -> tuple[Any, MessageTable]:
         raw = rows[row].tobytes()
         message: Any = (_ROS1.deserialize_ros1 if ros1 else _ROS2.deserialize_cdr)(raw, JOINT_STATE)
         stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
         values = (np.array(getattr(message, name), dtype=np.float64)[None] for name in _FIELDS)
-        return message, Table(tuple(message.name), np.array([stamp_ns]), receive_ns[row : row + 1], *values)
+        return message, MessageTable(tuple(message.name), np.array([stamp_ns]), receive_ns[row : row + 1], *values)
 
     left = np.arange(len(rows))
     while len(left):
@@ -525,7 +525,7 @@ def _decode(rows: NDArray[np.uint8], receive_ns: Stamps, ros1: bool) -> Iterator
         numbers = layout.view(rows[left[same]])
         stamp_ns = numbers["sec"].astype(np.int64) * 1_000_000_000 + numbers["nanosec"]
         values = [np.ascontiguousarray(numbers[name]) for name in _FIELDS]
-        table = Table(first.names, stamp_ns, receive_ns[left[same]], *values)
+        table = MessageTable(first.names, stamp_ns, receive_ns[left[same]], *values)
         if not _begins_with(table, first):  # other byte order, for one: leave it to the library
             yield from ((left[i : i + 1], single(row)[1]) for i, row in enumerate(left))
             return
@@ -533,23 +533,23 @@ def _decode(rows: NDArray[np.uint8], receive_ns: Stamps, ros1: bool) -> Iterator
         left = left[~same]
 
 
-def _begins_with(table: Table, first: Table) -> bool:
+def _begins_with(table: MessageTable, first: MessageTable) -> bool:
     """Whether the first row of a table holds the same bits as the table `first` of one row."""
     columns = ("stamp_ns", *_FIELDS)
     return all(getattr(table, c)[:1].tobytes() == getattr(first, c).tobytes() for c in columns)
 
 
-def _stack(parts: Sequence[tuple[NDArray[np.intp], Table]]) -> tuple[NDArray[np.intp], Table]:
+def _stack(parts: Sequence[tuple[NDArray[np.intp], MessageTable]]) -> tuple[NDArray[np.intp], MessageTable]:
     """Join tables of one layout, with the place of each row in the bag, in bag order."""
     at = np.concatenate([place for place, _ in parts])
     order = np.argsort(at)
     columns = (
         np.concatenate([getattr(table, c) for _, table in parts])[order] for c in ("stamp_ns", "receive_ns", *_FIELDS)
     )
-    return at[order], Table(parts[0][1].names, *columns)
+    return at[order], MessageTable(parts[0][1].names, *columns)
 
 
-def _encode(table: Table) -> Iterator[bytes]:
+def _encode(table: MessageTable) -> Iterator[bytes]:
     """Serialise a table as CDR: the first message through the library, the others by its layout."""
     if not len(table):
         return

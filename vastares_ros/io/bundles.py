@@ -1,8 +1,8 @@
 """Bundles on disk: the deployable model. No pickle, nothing guessed: what is missing or altered is an error.
 
 `bundle.yaml` says what the model is for, `model.safetensors` has the weights and the standardisation,
-`ridge.safetensors` the linear baseline, `golden.safetensors` one input and its output, recomputed at load. A physics
-prior adds `robot.urdf`.
+`ridge.safetensors` the linear baseline, `golden.safetensors` one input and its output, recomputed at load. Identified
+dynamics add `robot.urdf`.
 """
 
 from __future__ import annotations
@@ -21,22 +21,25 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from vastares_ros import __version__
+from vastares_ros.core.arm import Arm
 from vastares_ros.core.config import from_mapping
 from vastares_ros.core.errors import BundleError, VastaresError
-from vastares_ros.core.prior import TERMS
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Array
 from vastares_ros.core.sampling import RATE_TOLERANCE
 from vastares_ros.core.signals import FilterConfig
 from vastares_ros.models.baselines import Ridge
+from vastares_ros.models.kinds import KINDS, make_model
 from vastares_ros.models.methods import network_config
-from vastares_ros.models.model import Correction, Model
-from vastares_ros.models.rigid_body import Prior
+from vastares_ros.models.model import Model
+from vastares_ros.models.networks import Correction, NetworkModel
+from vastares_ros.models.rigid_body import IdentifiedDynamics
+from vastares_ros.physics.friction import TERMS
 from vastares_ros.runtime.bundle import QUANTILES, Bundle, Parent
 
 from .folders import sha256, written_folder
 
-SCHEMA = 1
+SCHEMA = 2
 INDEX = "bundle.yaml"
 URDF = "robot.urdf"
 WEIGHTS, RIDGE, GOLDEN = "model.safetensors", "ridge.safetensors", "golden.safetensors"
@@ -53,16 +56,16 @@ def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
         save_file({k: v.contiguous() for k, v in bundle.model.state_dict().items()}, folder / WEIGHTS)
         ridge = {"coefficients": bundle.ridge.coefficients, "intercept": bundle.ridge.intercept}
         save_file({k: torch.as_tensor(np.ascontiguousarray(v)) for k, v in ridge.items()}, folder / RIDGE)
-        shape = (1, bundle.model.config.window, bundle.model.features.mean.numel())
-        window = bundle.model.features.inverse(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
-        prior = bundle.model.prior
+        shape = (1, bundle.model.config.window, bundle.model.feature_scaler.mean.numel())
+        window = bundle.model.feature_scaler.inverse(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
+        dynamics = bundle.model.dynamics
         golden = {"input": window, "output": _run(bundle.model, window).clone()}
-        if prior:
-            (folder / URDF).write_text(prior.urdf, encoding="utf-8")
+        if dynamics:
+            (folder / URDF).write_text(dynamics.arm.urdf, encoding="utf-8")
             rows = torch.randn((len(window[0]), len(bundle.joints)), generator=torch.Generator().manual_seed(1))
-            golden["motion"] = window[0, :, : bundle.model.motion].double().contiguous()
-            golden["tau"] = bundle.model.torque.inverse(rows).double()
-            golden["prior"] = _run_prior(prior, bundle, golden)
+            golden["motion"] = window[0, :, : bundle.model.n_motion_features].double().contiguous()
+            golden["tau"] = bundle.model.torque_scaler.inverse(rows).double()
+            golden["physics"] = _run_physics(bundle.model, bundle.rate, golden)
         save_file(golden, folder / GOLDEN)
         index: dict[str, Any] = {
             "schema": SCHEMA,
@@ -74,17 +77,17 @@ def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
             "rate_hz": bundle.rate,
             "rate_tolerance": RATE_TOLERANCE,
             "filter": asdict(bundle.filter),
-            "model": {"name": bundle.method, "network": asdict(bundle.model.config)}
-            | ({"correction": True} if bundle.model.correction else {}),
-            "prior": prior
+            "model": {"name": bundle.method, "kind": bundle.model.kind, "network": asdict(bundle.model.config)}
+            | ({"correction": True} if "correction.coefficients" in bundle.model.state_dict() else {}),
+            "rigid_body_model": dynamics
             and {
                 "urdf": URDF,
-                "joints": list(prior.joints),
-                "tip": prior.tip,
-                "gravity": prior.gravity,
-                "friction": list(prior.terms),
-                "smoothing": prior.smoothing,
-                "following": prior.following,
+                "joints": list(dynamics.arm.joints),
+                "tip": dynamics.arm.tip,
+                "gravity": dynamics.arm.gravity,
+                "friction_terms": list(dynamics.terms),
+                "smoothing": dynamics.smoothing,
+                "friction_time_constant": dynamics.friction_time_constant,
             },
             "training_range": {"q": bundle.q_range.tolist(), "qd": bundle.qd_range.tolist()},
             "free_motion_residual": {
@@ -151,7 +154,7 @@ def as_parent(path: Path) -> Parent:
 
 def _files(index: Mapping[str, Any]) -> tuple[str, ...]:
     """What a bundle has besides its index."""
-    return (WEIGHTS, RIDGE, GOLDEN, URDF) if index.get("prior") else (WEIGHTS, RIDGE, GOLDEN)
+    return (WEIGHTS, RIDGE, GOLDEN, URDF) if index.get("rigid_body_model") else (WEIGHTS, RIDGE, GOLDEN)
 
 
 def _digest(index: Mapping[str, Any]) -> str:
@@ -171,12 +174,12 @@ def load_bundle(path: Path) -> Bundle:
         bundle = _from_index(path, index)
         golden = load_file(path / GOLDEN)
         differences = [_run(bundle.model, golden["input"]) - golden["output"]]
-        if bundle.model.prior:
-            differences.append(_run_prior(bundle.model.prior, bundle, golden) - golden["prior"])
+        if bundle.model.dynamics:
+            differences.append(_run_physics(bundle.model, bundle.rate, golden) - golden["physics"])
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, VastaresError) as error:
         what = f"field {error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise BundleError(f"{path / INDEX}: {what}: train the bundle anew") from error
-    if not all(bool((d.abs() <= GOLDEN_TOLERANCE * bundle.model.torque.scale).all()) for d in differences):
+    if not all(bool((d.abs() <= GOLDEN_TOLERANCE * bundle.model.torque_scaler.scale).all()) for d in differences):
         raise BundleError(
             f"{path}: the model no longer gives the output in {GOLDEN}: was {INDEX} altered? Train it anew"
         )
@@ -188,9 +191,13 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
     if index["rate_tolerance"] != RATE_TOLERANCE:
         raise ValueError(f"rate_tolerance is {index['rate_tolerance']}, this version keeps {RATE_TOLERANCE}")
     method = str(index["model"]["name"])
-    prior = _prior(path, index["prior"]) if index["prior"] else None
-    model = Model(len(joints), network_config(method, index["model"]["network"], "model.network"), prior)
-    if index["model"].get("correction"):
+    config = network_config(method, index["model"]["network"], "model.network")
+    kind = index["model"]["kind"]
+    if kind not in KINDS:
+        raise ValueError(f"model.kind is {kind!r}, this version knows {', '.join(KINDS)}")
+    dynamics = _dynamics(path, index["rigid_body_model"]) if index["rigid_body_model"] else None
+    model = make_model(kind, len(joints), config, dynamics)
+    if index["model"].get("correction") and isinstance(model, NetworkModel):
         model.correction = Correction(len(joints))
     model.load_state_dict(load_file(path / WEIGHTS))
     ridge = {name: value.numpy() for name, value in load_file(path / RIDGE).items()}
@@ -230,16 +237,18 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
     )
 
 
-def _prior(path: Path, entry: Mapping[str, Any]) -> Prior:
+def _dynamics(path: Path, entry: Mapping[str, Any]) -> IdentifiedDynamics:
     urdf = (path / URDF).read_text(encoding="utf-8")
-    if unknown := [term for term in entry["friction"] if term not in TERMS]:
-        raise ValueError(f"prior.friction has {unknown[0]!r}, this version knows {', '.join(TERMS)}")
-    head = (urdf, entry["joints"], str(entry["tip"]), bool(entry["gravity"]))
-    return Prior(*head, entry["friction"], float(entry["smoothing"]), float(entry["following"]))
+    terms = entry["friction_terms"]
+    if unknown := [term for term in terms if term not in TERMS]:
+        raise ValueError(f"rigid_body_model.friction_terms has {unknown[0]!r}, this version knows {', '.join(TERMS)}")
+    arm = Arm(urdf, tuple(entry["joints"]), str(entry["tip"]), bool(entry["gravity"]))
+    return IdentifiedDynamics(arm, terms, float(entry["smoothing"]), float(entry["friction_time_constant"]))
 
 
-def _run_prior(prior: Prior, bundle: Bundle, golden: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    physics = prior.over(bundle.rate, bundle.model.config)
+def _run_physics(model: Model, rate: float, golden: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    physics = model.physics(rate)
+    assert physics is not None  # asked only of models with dynamics
     return torch.from_numpy(physics.run(golden["motion"].numpy(), golden["tau"].numpy()))
 
 

@@ -19,12 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from vastares_ros.core.arm import Arm, resolve_arm
 from vastares_ros.core.errors import DatasetError, VastaresError
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode, JointSample
 from vastares_ros.core.sampling import MIN_PIECE, cut, measured_rate, same_rate
 
 from .folders import sha256, written_folder
+from .robots import known_robot, read_urdf
 
 SCHEMA = 1
 INDEX = "dataset.yaml"
@@ -120,6 +122,21 @@ def _write_into(folder: Path, dataset: Dataset) -> Dataset:
     return replace(dataset, sha256=total)
 
 
+def dataset_arm(dataset: Dataset, urdf: Path | None = None) -> Arm:
+    """The arm that a dataset was recorded from, by the rule of `core.arm.resolve_arm`.
+
+    Args:
+        dataset: its robot is looked up, and its joints in the URDF.
+        urdf: file to take instead of the robot's URDF.
+
+    Raises:
+        RobotError: the file cannot be read, none is given where the robot has none, or it lacks a joint.
+    """
+    text = read_urdf(urdf) if urdf else ""
+    gravity = not dataset.effort.gravity_compensated
+    return resolve_arm(dataset.joints, known_robot(dataset.robot), text, gravity=gravity)
+
+
 def _file_name(episode: str) -> str:
     return re.sub(r"[^\w.-]+", "_", episode)
 
@@ -185,7 +202,7 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
-class Recorder:
+class EpisodeRecorder:
     """Appends live samples to a dataset folder so that a crash loses only what was not yet flushed.
 
     Samples go to an Arrow stream beside the episodes; `finish` turns it into episodes of the dataset. A stream that was

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vastares_ros.core.errors import BagError
-from vastares_ros.core.injection import Injector
 from vastares_ros.core.joints import columns
 from vastares_ros.core.samples import Array, seconds
+from vastares_ros.physics.injection import Injector
 
 from .bags import ABSURD, JointStates, Recording, in_order, read_joint_states
 

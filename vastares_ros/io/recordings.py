@@ -1,103 +1,224 @@
-"""Recordings out: one bare MCAP file of JointState and WrenchStamped, which PlotJuggler and Foxglove open as it is."""
+"""Recording into one dataset folder: its lock, the recording that is on, what it covers, and what is dropped again."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import fcntl
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
-from vastares_ros.core.errors import OutputError
-from vastares_ros.core.samples import Array
+from vastares_ros.core.coverage import Coverage
+from vastares_ros.core.errors import DatasetError
+from vastares_ros.core.samples import JointSample
+from vastares_ros.io.datasets import (
+    DISCARDED,
+    Dataset,
+    EpisodeRecorder,
+    check_recordable,
+    discard,
+    is_dataset,
+    load_dataset,
+)
 
-from .folders import check_file
-
-JOINT_STATE = "sensor_msgs/msg/JointState"
-WRENCH = "geometry_msgs/msg/WrenchStamped"
-
-_STORE = get_typestore(Stores.ROS2_HUMBLE)  # the definitions of both are the same in every ROS 2
+MARGIN = 0.5  # seconds before and after a contact that are refused with it
+LONGEST_STEP = 0.5  # seconds between two samples that still count as recorded time
 
 
-class Recorder:
-    """Writes messages one by one; `stamp_ns` is that of the header, `log_ns` when it was recorded, both [ns].
+class ContactFilter:
+    """Holds samples back for `MARGIN`, until it is known that no contact follows on them.
 
     Attributes:
-        counts: messages by topic.
+        refused: samples that were dropped.
     """
 
-    def __init__(self, writer: Writer):
-        """Write to an open writer of rosbags."""
-        self.counts: Counter[str] = Counter()
-        self._writer = writer
-        self._connections: dict[str, Connection] = {}
+    def __init__(self) -> None:
+        """Know of no contact."""
+        self.refused = 0
+        self._held: deque[JointSample] = deque()
+        self._touched = -np.inf
 
-    def joint_state(
-        self,
-        topic: str,
-        stamp_ns: int,
-        log_ns: int,
-        names: Sequence[str],
-        effort: ArrayLike,
-        position: ArrayLike = (),
-        velocity: ArrayLike = (),
-    ) -> None:
-        """Write a JointState; each field holds one number for each of `names`, or none."""
-        fields = {"position": position, "velocity": velocity, "effort": effort}
-        arrays = {name: np.ascontiguousarray(values, dtype=np.float64) for name, values in fields.items()}
-        self._write(topic, JOINT_STATE, stamp_ns, log_ns, "", name=list(names), **arrays)
+    def contact(self, t: float) -> None:
+        """There was contact at t [s]."""
+        self._touched = t
+        free = [sample for sample in self._held if not self._near(sample)]
+        self.refused += len(self._held) - len(free)
+        self._held = deque(free)
 
-    def wrench(self, topic: str, stamp_ns: int, log_ns: int, frame_id: str, values: Array) -> None:
-        """Write a WrenchStamped of `values`, shape (6,): force [N] then torque [N·m]."""
-        vector = _STORE.types["geometry_msgs/msg/Vector3"]
-        force, torque = (vector(*map(float, half)) for half in (values[:3], values[3:]))
-        wrench = _STORE.types["geometry_msgs/msg/Wrench"](force=force, torque=torque)
-        self._write(topic, WRENCH, stamp_ns, log_ns, frame_id, wrench=wrench)
+    def push(self, sample: JointSample) -> list[JointSample]:
+        """Take one sample in; the samples that are now known to be free of contact."""
+        if self._near(sample):
+            self.refused += 1
+        else:
+            self._held.append(sample)
+        free = []
+        while self._held and not 0 <= sample.t - self._held[0].t <= MARGIN:  # below 0 the clock jumped back
+            free.append(self._held.popleft())
+        return free
 
-    def _write(self, topic: str, kind: str, stamp_ns: int, log_ns: int, frame_id: str, **fields: Any) -> None:
-        if topic not in self._connections:
-            self._connections[topic] = self._writer.add_connection(topic, kind, typestore=_STORE)
-        sec, nanosec = divmod(stamp_ns, 1_000_000_000)
-        stamp = _STORE.types["builtin_interfaces/msg/Time"](sec=sec, nanosec=nanosec)
-        header = _STORE.types["std_msgs/msg/Header"](stamp=stamp, frame_id=frame_id)
-        message = _STORE.types[kind](header=header, **fields)
-        self.counts[topic] += 1
-        self._writer.write(self._connections[topic], log_ns, _STORE.serialize_cdr(message, kind))
+    def rest(self) -> list[JointSample]:
+        """The samples that are still held, which nothing spoke against."""
+        rest, self._held = list(self._held), deque()
+        return rest
+
+    def _near(self, sample: JointSample) -> bool:
+        return abs(sample.t - self._touched) <= MARGIN
 
 
-@contextmanager
-def written_mcap(path: Path, force: bool = False) -> Iterator[Recorder]:
-    """A recorder whose file is there, whole, when the block ends without an error.
+class RecordingSession:
+    """The recordings of one dataset folder, as long as they are ours to add to.
 
-    Args:
-        path: file to write, with the suffix by which readers know it.
-        force: replace a file that is there.
-
-    Raises:
-        OutputError: see `check_mcap`.
+    Attributes:
+        folder: the dataset.
+        recorder: of the recording that is on, if one is.
+        coverage: of everything in the dataset and of what is being recorded; None before joints are known.
+        episodes: in the dataset.
+        seconds: recorded, with what is being recorded [s].
     """
-    check_mcap(path, force)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
-        bag = Path(scratch, "bag")  # rosbags writes a folder; the file in it is a whole MCAP by itself
-        with Writer(bag, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-            yield Recorder(writer)
-        (bag / "bag.mcap").replace(path)
 
+    def __init__(self, folder: Path, make_coverage: Callable[[Sequence[str]], Coverage], refuse_contact: bool):
+        """Lock the folder, so that nobody takes our recording for a crashed one; `survey` says what is in it.
 
-def check_mcap(path: Path, force: bool) -> None:
-    """Say now whether `written_mcap` will be able to write.
+        Args:
+            folder: the dataset, which need not exist yet.
+            make_coverage: an empty coverage of joints.
+            refuse_contact: hold samples back and drop those around a `contact`.
 
-    Raises:
-        OutputError: the path does not end in .mcap, cannot be written, or exists and `force` is not given.
-    """
-    if path.suffix != ".mcap":
-        raise OutputError(f"{path} must end in .mcap, by which PlotJuggler and Foxglove know it: choose another name")
-    check_file(path, force)
+        Raises:
+            DatasetError: the folder holds something else, or another node records into it.
+        """
+        check_recordable(folder)
+        self.folder = folder
+        self.recorder: EpisodeRecorder | None = None
+        self._make_coverage = make_coverage
+        self._filter = ContactFilter() if refuse_contact else None
+        self._finished: list[str] = []  # recordings that were added to the dataset since, the last of which may go
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder, os.O_RDONLY)
+        except OSError as error:
+            raise DatasetError(f"dataset {folder} cannot be made ({error.strerror}): choose another folder") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise DatasetError(f"another node records into {folder}: end it, or choose another dataset") from None
+
+    def close(self) -> None:
+        """Give the folder back."""
+        os.close(self._lock)
+
+    def survey(self) -> None:
+        """See what the dataset holds.
+
+        Raises:
+            DatasetError: it cannot be read.
+        """
+        self.coverage: Coverage | None = None
+        self.episodes, self.seconds = 0, 0.0
+        if not is_dataset(self.folder):
+            return
+        dataset = load_dataset(self.folder)
+        self.coverage = self._make_coverage(dataset.joints)
+        self.episodes = len(dataset.episodes)
+        for episode in dataset.episodes:
+            self.coverage.add(episode.q, episode.qd)
+            self.seconds += episode.t[-1] - episode.t[0]
+
+    def begin(self, dataset: Dataset, name: str = "") -> str:
+        """Begin a recording, called by the time where it has no name, and return its name.
+
+        Args:
+            dataset: robot, joints, topic and effort.
+            name: of the recording.
+
+        Raises:
+            DatasetError: the dataset is of another robot, or has this recording already.
+        """
+        coverage = self.coverage or self._make_coverage(dataset.joints)
+        self.recorder = EpisodeRecorder(self.folder, dataset, name or self._new_name())
+        self.coverage = coverage
+        self._last = np.inf
+        return self.recorder.name
+
+    def add(self, sample: JointSample) -> None:
+        """Record one sample, unless there is contact."""
+        for free in self._filter.push(sample) if self._filter else (sample,):
+            self._record(free)
+
+    def contact(self, t: float) -> None:
+        """There was contact at t [s]."""
+        if self._filter:
+            self._filter.contact(t)
+
+    @property
+    def refused(self) -> int:
+        """Samples that were not recorded because of contact."""
+        return self._filter.refused if self._filter else 0
+
+    def _record(self, sample: JointSample) -> None:
+        assert self.recorder and self.coverage
+        self.recorder.append(sample)
+        if np.isfinite(sample.q + sample.qd).all():
+            self.coverage.add(sample.q, sample.qd)
+        self.seconds += sample.t - self._last if 0 < sample.t - self._last <= LONGEST_STEP else 0.0
+        self._last = sample.t
+
+    def finish(self) -> str:
+        """End the recording, make it part of the dataset, and say so.
+
+        Raises:
+            DatasetError: it cannot be added; it is then kept as a file.
+        """
+        assert self.recorder
+        for sample in self._filter.rest() if self._filter else ():
+            self._record(sample)
+        recorder, self.recorder = self.recorder, None
+        try:
+            episodes = recorder.finish()
+        except DatasetError:
+            self.survey()
+            raise
+        self._finished.append(recorder.name)
+        self.episodes += len(episodes)
+        duration = sum(e.t[-1] - e.t[0] for e in episodes)
+        samples = sum(len(e) for e in episodes)
+        pieces = f"{len(episodes)} episode{'s' * (len(episodes) != 1)}"
+        return f"{recorder.name}: {samples} samples, {duration:.1f} s, in {pieces}, are in {self.folder}"
+
+    def give_up(self) -> None:
+        """Leave the recording as it is on a disk that cannot be written; `datasets.recover` takes it up later."""
+        self.recorder = None
+
+    def discard(self) -> str:
+        """Drop the recording that is on, or else the last that was finished, and say which.
+
+        It is moved aside, into a folder of its own.
+
+        Raises:
+            DatasetError: there is none, or the dataset cannot be read.
+        """
+        if self.recorder:
+            if self._filter:
+                self._filter.rest()
+            recorder, self.recorder = self.recorder, None
+            name, aside = recorder.name, recorder.discard()
+        elif self._finished:
+            name = self._finished[-1]
+            aside = discard(self.folder, name)
+            self._finished.pop()
+        else:
+            raise DatasetError("nothing was recorded since this node was configured, so nothing is discarded")
+        self.survey()
+        return f"discarded {name}: it was moved to {aside}"
+
+    def _new_name(self) -> str:
+        """`rec_20260101_120000`; a second one in the same second ends in `_2`."""
+        name = f"rec_{datetime.now():%Y%m%d_%H%M%S}"
+        names = chain([name], (f"{name}_{i}" for i in count(2)))
+        taken = [path.name for folder in (self.folder, self.folder / DISCARDED) for path in folder.glob(f"{name}*")]
+        return next(n for n in names if not any(t.startswith(n) for t in taken))

@@ -7,8 +7,10 @@ from typing import Any
 
 import yaml
 
+from vastares_ros.core.arm import Arm, resolve_arm
 from vastares_ros.core.errors import RobotError
 from vastares_ros.core.robot import Driver, Effort, Robot
+from vastares_ros.runtime.bundle import Bundle
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -53,6 +55,39 @@ def load_robot(name_or_path: str | Path) -> Robot:
     if given not in robot_names():
         raise RobotError(f"robot {given!r} is unknown: use {', '.join(robot_names())}, or the path of a YAML file")
     return _read(config_folder() / "robots" / f"{given}.yaml")
+
+
+def known_robot(name: str) -> Robot | None:
+    """The description of a robot that comes with the package; None where it has none of this name."""
+    return load_robot(name) if name in robot_names() else None
+
+
+def read_urdf(path: Path) -> str:
+    """The text of a URDF file.
+
+    Raises:
+        RobotError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise RobotError(f"{path} cannot be read ({why}): give a URDF, as xacro makes it", path=path) from error
+
+
+def bundle_arm(bundle: Bundle, urdf: str = "", tip: str = "") -> Arm:
+    """The arm that a bundle is for, by the rule of `core.arm.resolve_arm`.
+
+    Args:
+        bundle: it may carry a URDF, and names its robot.
+        urdf: text of a URDF that goes before all others; empty for none.
+        tip: link on which the environment acts; empty for the default.
+
+    Raises:
+        RobotError: see `resolve_arm`.
+    """
+    carried = bundle.model.dynamics.arm if bundle.model.dynamics else None
+    return resolve_arm(bundle.joints, known_robot(bundle.robot), urdf, carried, tip)
 
 
 def _read(file: Path) -> Robot:

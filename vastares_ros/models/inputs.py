@@ -11,12 +11,12 @@ class Inputs:
 
     Attributes:
         acceleration: feed qdd, too.
-        prior_torque: feed the prior's torque, too; only where there is a prior.
+        rigid_body_torque: feed the torque of the rigid-body model, too; only in a hybrid.
     """
 
     acceleration: bool = False
-    prior_torque: bool = False
+    rigid_body_torque: bool = False
 
     def features(self, joints: int) -> int:
         """How many there are, C, of an arm with J joints."""
-        return (2 + self.acceleration + self.prior_torque) * joints
+        return (2 + self.acceleration + self.rigid_body_torque) * joints

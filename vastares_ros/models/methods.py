@@ -72,7 +72,7 @@ METHODS = {
     "lwpr": Method("LWPR", LwprConfig),
 }
 
-# No network and not trained: identified, see `core.identification`.
+# No network and not trained: identified, see `physics.identification`.
 IDENTIFIED = {
     "rigid_body": Method("Rigid body", RigidBodyConfig),
     "momentum_observer": Method("Momentum observer", ObserverConfig),

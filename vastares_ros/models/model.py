@@ -1,8 +1,12 @@
-"""A deployable model: standardisation as buffers around a network, in the units of the robot."""
+"""What a deployable model is: features in, contact-free torques out, in the units of the robot.
+
+There is one small class for each kind of model, with one interface: `NetworkModel` and `HybridModel` in `networks`,
+`RigidBodyModel` and `ObserverModel` in `rigid_body`. A fifth kind is one more class and a line in `kinds.KINDS`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -10,10 +14,10 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from vastares_ros.core.samples import Array
-from vastares_ros.core.signals import FilterConfig, SignalChain
+from vastares_ros.core.signals import FilterConfig, PhysicsTorque, SignalChain
 
-from .methods import NETWORKS
-from .rigid_body import Prior
+if TYPE_CHECKING:
+    from .rigid_body import IdentifiedDynamics
 
 
 class Scaler(nn.Module):
@@ -42,89 +46,66 @@ class Scaler(nn.Module):
         return z * self.scale + self.mean
 
 
-class Correction(nn.Module):
-    """What a new tool adds to the torque of a network that knows no physics, near the poses that it was seen in."""
-
-    coefficients: Tensor
-
-    def __init__(self, joints: int):
-        super().__init__()
-        self.register_buffer("coefficients", torch.zeros(1 + 2 * joints, joints))
-
-    @staticmethod
-    def features(q: Tensor) -> Tensor:
-        """One, and sine and cosine of positions q (N, J) [rad]: shape (N, 1 + 2 J)."""
-        return torch.cat([torch.ones_like(q[:, :1]), q.sin(), q.cos()], dim=1)
-
-    def forward(self, q: Tensor) -> Tensor:
-        """Torque (B, J) [N·m or A] at positions q (B, J) [rad]."""
-        return self.features(q) @ self.coefficients
-
-
 class Model(nn.Module):
-    """Windows of raw features [rad, rad/s] in, contact-free torques [N·m or A] out.
+    """The interface of every kind of model.
 
-    With a prior its torque is the last J of the C features. A network beside it, if there is one, adds what the prior
-    leaves, each joint's share times a guard that is zero where the network does not help. A correction is what
-    `vastares adapt` adds where there is no prior.
+    Features are positions [rad], velocities [rad/s], accelerations [rad/s²] where the kind takes them, each of J
+    joints, and the torque of physics where the kind has some: C in all.
+
+    Attributes:
+        kind: name of the kind, as in `bundle.yaml`.
+        joints: J.
+        config: the method's configuration; its `window` is T.
+        n_motion_features: how many of the C features the sensors give.
+        feature_scaler: statistics of the features in the training data.
+        torque_scaler: statistics of the torque in the training data.
+        dynamics: the identified dynamics inside, None where the kind has none.
     """
 
-    guard: Tensor
+    kind: ClassVar[str]
 
-    def __init__(self, joints: int, config: Any, prior: Prior | None = None):
+    def __init__(self, joints: int, config: Any, acceleration: bool, dynamics: IdentifiedDynamics | None = None):
         super().__init__()
         self.joints = joints
-        self.config = config  # one of the classes in `methods.NETWORKS`, or those of `methods.IDENTIFIED`
-        self.prior = prior
-        self.motion = (3 if config.acceleration or prior else 2) * joints  # features that the sensors give
-        self.features = Scaler(self.motion + (joints if prior else 0))
-        self.torque = Scaler(joints)
-        if type(config) in NETWORKS:
-            self.network = NETWORKS[type(config)](joints, config)
-        if self.hybrid:
-            self.residual = Scaler(joints)
-            self.register_buffer("guard", torch.ones(joints))
-        self.correction: Correction | None = None
+        self.config = config
+        self.dynamics = dynamics
+        self.n_motion_features = (3 if acceleration else 2) * joints
+        self.feature_scaler = Scaler(self.n_motion_features + (joints if dynamics is not None else 0))
+        self.torque_scaler = Scaler(joints)
 
-    @property
-    def hybrid(self) -> bool:
-        """Whether a network corrects a prior."""
-        return self.prior is not None and hasattr(self, "network")
-
-    @property
-    def target(self) -> Scaler:
-        """Statistics of what the network learns: torque, or what the prior leaves of it."""
-        return self.residual if self.hybrid else self.torque
-
-    def inputs(self, x: Tensor) -> Tensor:
-        """What the network sees of raw features x (..., C), standardised."""
-        x = self.features(x)
-        if not self.hybrid:
-            return x
-        seen = [x[..., : (3 if self.config.acceleration else 2) * self.joints]]
-        if self.config.prior_torque:
-            seen.append(x[..., self.motion :])
-        return torch.cat(seen, dim=-1)
+    def physics(self, rate: float) -> PhysicsTorque | None:
+        """What computes the torque of physics from samples at `rate` [Hz], with a state of its own; None for none."""
+        return None
 
     def chain(self, rate: float, config: FilterConfig) -> SignalChain:
-        """From raw samples at `rate` [Hz] to this model's features, with a state of its own."""
-        prior = self.prior.over(rate, self.config) if self.prior else None
-        return SignalChain(rate, config, self.motion == 3 * self.joints, prior)
+        """From raw samples at `rate` [Hz] to this model's features, with a state of its own.
+
+        Raises:
+            RobotError: physics is needed, and pinocchio is not installed or cannot read the URDF.
+        """
+        return SignalChain(rate, config, self.n_motion_features == 3 * self.joints, self.physics(rate))
 
     def forward(self, x: Tensor) -> Tensor:
-        """tau_free (B, J) from windows x (B, T, C), newest last."""
-        if self.prior is None:
-            tau = self.torque.inverse(self.network(self.inputs(x)))
-            return tau if self.correction is None else tau + self.correction(x[:, -1, : self.joints])
-        known = x[:, -1, self.motion :]
-        if not self.hybrid:
-            return known
-        return known + self.guard * self.residual.inverse(self.network(self.inputs(x)))
+        """tau_free (B, J) from windows of features x (B, T, C), newest last."""
+        raise AssertionError("every kind of model has its own")
 
     @torch.inference_mode()
     def predict(self, x: Array, batch: int = 1024) -> Array:
         """tau_free, shape (N - T + 1, J), for every full window of the features x, shape (N, C)."""
-        device = self.torque.mean.device
+        device = self.torque_scaler.mean.device
         rows = torch.as_tensor(x, dtype=torch.float32, device=device).unfold(0, self.config.window, 1)  # (N-T+1, C, T)
         parts = [self(part.transpose(1, 2)).cpu().numpy() for part in rows.split(batch)]
         return np.concatenate(parts).astype(np.float64)
+
+    def parts(self, x: Array) -> dict[str, Array]:
+        """Torques inside tau_free that are worth a column of their own, shape (N, J) each, for features x (N, C)."""
+        return {}
+
+    def fit_scalers(self, x: Array, tau: Array) -> None:
+        """Take the statistics of training features x, shape (N, C), and torque tau, shape (N, J)."""
+        self.feature_scaler.fit(x)
+        self.torque_scaler.fit(tau)
+
+    def describe(self) -> dict[str, str]:
+        """What the model is, for people: fact -> words."""
+        return {}

@@ -1,4 +1,4 @@
-"""The physics prior as part of a model: a URDF, and what was identified of it as buffers beside the weights."""
+"""Models of physics alone: identified rigid-body dynamics with friction, and a momentum observer with the same."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vastares_ros.core.arm import Arm
 from vastares_ros.core.config import check_ranges
-from vastares_ros.core.observer import MomentumObserver
-from vastares_ros.core.physics import RigidBody
-from vastares_ros.core.prior import TERMS, RigidBodyParameters, RigidBodyPrior
+from vastares_ros.physics.friction import TERMS
+from vastares_ros.physics.observer import MomentumObserver
+from vastares_ros.physics.rigid_body import RigidBody, RigidBodyParameters, RigidBodyTorque
+
+from .model import Model
 
 BUFFERS = ("links", "rotor", "friction", "gain", "noise")
 
 
 @dataclass(frozen=True)
 class RigidBodyConfig:
-    """A model that is the prior alone.
+    """Configuration of a model that is the identified rigid-body model alone.
 
     Attributes:
         window: samples T before the first estimate; two at least, since acceleration is a difference.
@@ -35,7 +38,7 @@ class RigidBodyConfig:
 
 @dataclass(frozen=True)
 class ObserverConfig(RigidBodyConfig):
-    """A model that is the momentum observer alone.
+    """Configuration of a model that is the momentum observer alone.
 
     Attributes:
         window: samples T before the first estimate; two at least, since the first residual is zero by definition.
@@ -49,17 +52,14 @@ class ObserverConfig(RigidBodyConfig):
         check_ranges("network", self, gain=(0.1, 1000))
 
 
-class Prior(nn.Module):
-    """Identified rigid-body dynamics and friction of J joints: data only; `over` makes what computes.
+class IdentifiedDynamics(nn.Module):
+    """Identified rigid-body dynamics and friction of J joints, as buffers that are saved with the weights.
 
     Attributes:
-        urdf: text of the URDF.
-        joints: its J joints, in the model's order.
-        tip: its frame at the end.
-        gravity: whether effort holds the arm's own weight.
-        terms: friction terms, names of `core.prior.TERMS`.
+        arm: URDF, joints in the model's order, tip, and whether gravity acts.
+        terms: friction terms, names of `physics.friction.TERMS`.
         smoothing: speed over which friction changes sign [rad/s].
-        following: time in which friction's level is followed [s]; 0 where it is not.
+        friction_time_constant: of adaptive friction [s]; 0 where coefficients are kept.
     """
 
     links: Tensor
@@ -68,55 +68,90 @@ class Prior(nn.Module):
     gain: Tensor
     noise: Tensor
 
-    def __init__(
-        self,
-        urdf: str,
-        joints: Sequence[str],
-        tip: str,
-        gravity: bool,
-        terms: Sequence[str],
-        smoothing: float,
-        following: float,
-    ):
+    def __init__(self, arm: Arm, terms: Sequence[str], smoothing: float, friction_time_constant: float):
         super().__init__()
-        self.urdf, self.joints, self.tip, self.gravity = urdf, tuple(joints), tip, gravity
-        self.terms, self.smoothing, self.following = tuple(terms), smoothing, following
-        count = len(joints)
+        self.arm, self.terms, self.smoothing = arm, tuple(terms), smoothing
+        self.friction_time_constant = friction_time_constant
+        count = len(arm.joints)
         self.register_buffer("links", torch.zeros(count, 10, dtype=torch.float64))
         self.register_buffer("rotor", torch.zeros(count, dtype=torch.float64))
         self.register_buffer("friction", torch.zeros(sum(TERMS[t] for t in terms), count, dtype=torch.float64))
         self.register_buffer("gain", torch.ones(count, dtype=torch.float64))
         self.register_buffer("noise", torch.zeros(count, dtype=torch.float64))
 
-    def take(self, parameters: RigidBodyParameters) -> Prior:
-        """Keep what was identified; terms, smoothing and following must be those given above."""
+    def set_parameters(self, parameters: RigidBodyParameters) -> IdentifiedDynamics:
+        """Keep what was identified; its terms, smoothing and time constant must be those given to the constructor."""
         for name in BUFFERS:
             getattr(self, name).copy_(torch.as_tensor(np.ascontiguousarray(getattr(parameters, name))))
         return self
 
     @property
     def identified(self) -> RigidBodyParameters:
-        """What was identified."""
+        """The identified parameters as arrays."""
         buffers = {name: getattr(self, name).cpu().numpy() for name in BUFFERS}
-        return RigidBodyParameters(**buffers, terms=self.terms, smoothing=self.smoothing, following=self.following)
+        return RigidBodyParameters(
+            **buffers,
+            terms=self.terms,
+            smoothing=self.smoothing,
+            friction_time_constant=self.friction_time_constant,
+        )
 
-    def body(self) -> RigidBody:
-        """The arm by its URDF alone.
-
-        Raises:
-            RobotError: see `RigidBody`.
-        """
-        body = RigidBody(self.urdf, self.joints, self.tip)
-        if not self.gravity:
-            body.leave_out_gravity()
-        return body
-
-    def over(self, rate: float, config: object) -> RigidBodyPrior | MomentumObserver:
-        """What a model of this configuration computes from samples at `rate` [Hz], with a state of its own.
+    def torque(self, rate: float) -> RigidBodyTorque:
+        """The torque of a motion sampled at `rate` [Hz], computed with a state of its own.
 
         Raises:
             RobotError: see `RigidBody`.
         """
-        if isinstance(config, ObserverConfig):
-            return MomentumObserver(self.body(), self.identified, rate, config.gain)
-        return RigidBodyPrior(self.body(), self.identified, rate)
+        return RigidBodyTorque(RigidBody(self.arm), self.identified, rate)
+
+    def observer(self, rate: float, gain: float) -> MomentumObserver:
+        """A momentum observer with these parameters for samples at `rate` [Hz], with a state of its own.
+
+        Raises:
+            RobotError: see `RigidBody`.
+        """
+        return MomentumObserver(RigidBody(self.arm), self.identified, rate, gain)
+
+    def describe(self) -> str:
+        """The friction model in words."""
+        adaptive = f", adaptive within {self.friction_time_constant:g} s" if self.friction_time_constant else ""
+        return f"friction {', '.join(self.terms)}{adaptive}"
+
+
+class RigidBodyModel(Model):
+    """Identified rigid-body dynamics and friction. Its torque is the last J of the features."""
+
+    kind = "rigid_body"
+    adapts_friction: ClassVar[bool] = True
+    dynamics: IdentifiedDynamics
+
+    def __init__(self, joints: int, config: RigidBodyConfig, dynamics: IdentifiedDynamics):
+        super().__init__(joints, config, acceleration=True, dynamics=dynamics)
+
+    def physics(self, rate: float) -> RigidBodyTorque | MomentumObserver:
+        """The rigid-body torque with a state of its own."""
+        return self.dynamics.torque(rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """tau_free (B, J) from windows of features x (B, T, C), newest last."""
+        return x[:, -1, self.n_motion_features :]
+
+    def describe(self) -> dict[str, str]:
+        """What the model is, for people."""
+        return {"rigid-body model": self.dynamics.describe()}
+
+
+class ObserverModel(RigidBodyModel):
+    """The generalised momentum observer with identified parameters."""
+
+    kind = "momentum_observer"
+    adapts_friction = False
+    config: ObserverConfig
+
+    def physics(self, rate: float) -> MomentumObserver:
+        """The observer with a state of its own."""
+        return self.dynamics.observer(rate, self.config.gain)
+
+    def describe(self) -> dict[str, str]:
+        """What the model is, for people."""
+        return super().describe() | {"observer gain": f"{self.config.gain:g} rad/s"}

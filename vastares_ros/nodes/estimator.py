@@ -31,11 +31,9 @@ from visualization_msgs.msg import MarkerArray
 
 from vastares_ros.core.errors import BundleError, ConfigError, RobotError, VastaresError
 from vastares_ros.core.joints import JointAssembler
-from vastares_ros.core.physics import child_links
 from vastares_ros.core.samples import Array, JointSample, seconds
-from vastares_ros.core.wrench import WrenchEstimator, wrench_estimator
 from vastares_ros.io.bundles import load_bundle, read_index
-from vastares_ros.io.robots import load_robot, robot_names
+from vastares_ros.io.robots import bundle_arm
 from vastares_ros.nodes.diagnostics import Finding, Level, Report, Tally, Watch
 from vastares_ros.nodes.managed import (
     AUTOSTART,
@@ -53,9 +51,11 @@ from vastares_ros.nodes.managed import (
 from vastares_ros.nodes.markers import contact_markers
 from vastares_ros.nodes.messages import from_joint_state, named_values, wrench_message
 from vastares_ros.nodes.process import run
+from vastares_ros.physics.wrench import WrenchEstimator
 from vastares_ros.runtime.bundle import Bundle
-from vastares_ros.runtime.estimator import Drift, Estimate, Estimator, Validity, Zero
-from vastares_ros.training.train import device_for
+from vastares_ros.runtime.device import device_for
+from vastares_ros.runtime.estimator import Estimate, Estimator, Validity
+from vastares_ros.runtime.residual import Drift, Zero
 
 DEPTH = 500  # messages that wait while the node is held up: 1 s at 500 Hz
 MARKER_PERIOD = 0.05  # seconds between two sets of markers: RViz draws no faster
@@ -600,17 +600,16 @@ def _load(path: Path, device: torch.device) -> Estimator:
 def _body(urdf: str, bundle: Bundle, tip: str, reference: str) -> Body:
     """What the URDF gives for the joints of a bundle."""
     try:
-        links = child_links(urdf, bundle.joints)
-    except RobotError:  # the driver has names of its own
-        links = ()
-    if bundle.effort.unit != "N·m":
-        return Body(links=links, status=f"none, since the bundle's torque is in {bundle.effort.unit}")
-    try:
-        robot = load_robot(bundle.robot) if bundle.robot in robot_names() else None
-        wrench = wrench_estimator(urdf, bundle.joints, robot, tip, reference)
+        arm = bundle_arm(bundle, urdf, tip)
     except RobotError as error:
-        return Body(links=links, status="none", problem=f"no wrench: {error}")
-    return Body(wrench, links, f"in frame {wrench.frame_id}")
+        return Body(status="none", problem=f"no wrench: {error}")
+    if bundle.effort.unit != "N·m":
+        return Body(links=arm.links, status=f"none, since the bundle's torque is in {bundle.effort.unit}")
+    try:
+        wrench = WrenchEstimator(arm, reference)
+    except RobotError as error:
+        return Body(links=arm.links, status="none", problem=f"no wrench: {error}")
+    return Body(wrench, arm.links, f"in frame {wrench.frame_id}")
 
 
 def _read(file: Path) -> str:

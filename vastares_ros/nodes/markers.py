@@ -24,7 +24,7 @@ def contact_markers(
 
     Args:
         stamp: of the joint state that it answers.
-        links: the link that each joint moves, whose origin lies on the joint, from `core.physics.child_links`.
+        links: the link that each joint moves, whose origin lies on the joint, from `physics.rigid_body.child_links`.
         tau_ext: external torque, shape (J,) [N·m or A]; NaN where it is not known.
         bound: what |tau_ext| stays below in free motion, shape (J,) [N·m or A].
         frame_prefix: put before each link, as by robot_state_publisher.

@@ -33,11 +33,11 @@ from vastares_ros.core.samples import Array, seconds
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.folders import check_file
 from vastares_ros.nodes.messages import from_stamp, to_joint_state
-from vastares_ros.nodes.play import DEPTH, Score, add_rate, bar, read_score
+from vastares_ros.nodes.play import DEPTH, Playback, add_rate, bar, read_playback
 from vastares_ros.nodes.process import VASTARES, end, make_executor, own_domain, reliable, ros_node, spawn
 from vastares_ros.runtime.bundle import Bundle
+from vastares_ros.runtime.device import device_for
 from vastares_ros.runtime.estimator import Estimator
-from vastares_ros.training.train import device_for
 
 TOPICS = ("estimated_torque", "external_torque")
 START = 60.0  # seconds for the node to import torch, load and be found
@@ -76,15 +76,15 @@ def run(args: argparse.Namespace) -> int:
         if file:
             check_file(file, args.force)
     bundle = load_bundle(args.bundle)
-    score = read_score(args.bag, args.topic or bundle.topic, args.rate)
-    offline = run_offline(bundle, score)
-    live = run_live(args.bundle, bundle.joints, score, answered(offline))
-    figures = {"messages": len(score.messages), "rate": args.rate, **compare(live, offline)}
+    playback = read_playback(args.bag, args.topic or bundle.topic, args.rate)
+    offline = run_offline(bundle, playback)
+    live = run_live(args.bundle, bundle.joints, playback, answered(offline))
+    figures = {"messages": len(playback.messages), "rate": args.rate, **parity_figures(live, offline)}
     console.print(_table(figures, f"{args.bag} live at {args.rate:g} times its pace, against offline"))
     if args.json:
         write_json(args.json, figures)
     if args.save:
-        save(args.save, bundle.joints, score, live)
+        save(args.save, bundle.joints, playback, live)
     return 0 if figures["equal"] else 1
 
 
@@ -93,7 +93,7 @@ def answered(tau: Array) -> NDArray[np.bool_]:
     return np.asarray(np.isfinite(tau).all(axis=2))
 
 
-def run_offline(bundle: Bundle, score: Score) -> Array:
+def run_offline(bundle: Bundle, playback: Playback) -> Array:
     """What the estimator says of every message, without ROS: tau_free and tau_ext, shape (2, M, J), NaN for nothing.
 
     Raises:
@@ -102,9 +102,9 @@ def run_offline(bundle: Bundle, score: Score) -> Array:
     torch.set_num_threads(1)  # as in the node: another number may round otherwise
     estimator = Estimator(bundle, device_for("auto"))
     assembler = JointAssembler(bundle.joints, bundle.effort.scale)
-    tau = np.full((2, len(score.messages), len(bundle.joints)), np.nan)
+    tau = np.full((2, len(playback.messages), len(bundle.joints)), np.nan)
     why: Counter[str] = Counter()
-    for i, (stamp_ns, names, *values) in enumerate(score.messages):
+    for i, (stamp_ns, names, *values) in enumerate(playback.messages):
         try:
             sample = assembler.push(seconds(stamp_ns), names, *values)
         except VastaresError as error:
@@ -124,11 +124,11 @@ def run_offline(bundle: Bundle, score: Score) -> Array:
 def run_live(
     bundle: Path,
     joints: Sequence[str],
-    score: Score,
+    playback: Playback,
     expected: NDArray[np.bool_],
     command: Sequence[str] = (*VASTARES, "estimator"),
 ) -> Live:
-    """Start the estimator node, publish the score to it, and gather its answers.
+    """Start the estimator node, publish the playback to it, and gather its answers.
 
     Every message bears its number as `frame_id`, which the node returns, so that answers are told apart even where
     stamps repeat.
@@ -136,15 +136,15 @@ def run_live(
     Args:
         bundle: folder of the bundle.
         joints: its J joints.
-        score: the M messages.
+        playback: the M messages.
         expected: answers worth waiting for at the end, shape (2, M).
         command: what starts the node.
 
     Raises:
         VastaresError: the node ends by itself, or cannot be found.
     """
-    tau = np.full((2, len(score.messages), len(joints)), np.nan)
-    sent, latency = np.full((2, len(score.messages)), np.nan)
+    tau = np.full((2, len(playback.messages), len(joints)), np.nan)
+    sent, latency = np.full((2, len(playback.messages)), np.nan)
     strays = 0
     last = 0.0
 
@@ -152,7 +152,7 @@ def run_live(
         nonlocal strays, last
         last = time.perf_counter()
         i = int(message.header.frame_id)
-        known = from_stamp(message.header.stamp) == score.messages[i][0] and tuple(message.name) == tuple(joints)
+        known = from_stamp(message.header.stamp) == playback.messages[i][0] and tuple(message.name) == tuple(joints)
         if not known or np.isfinite(tau[topic, i]).any():
             strays += 1
             return
@@ -160,7 +160,7 @@ def run_live(
         if topic == 0:
             latency[i] = last - sent[i]
 
-    messages = [to_joint_state(*values, frame_id=str(i)) for i, values in enumerate(score.messages)]
+    messages = [to_joint_state(*values, frame_id=str(i)) for i, values in enumerate(playback.messages)]
     with own_domain(), ros_node("parity") as node, _estimator(command, bundle) as check:
         executor = make_executor(node.context)
         executor.add_node(node)
@@ -184,16 +184,16 @@ def run_live(
         if not ready or not spin_until(lambda: publisher.get_subscription_count() > 0, lambda: started + START):
             raise VastaresError(f"the estimator node was not found within {START:g} s: is the computer overloaded?")
 
-        with bar("playing", float(score.due[-1])) as advance:
+        with bar("playing", float(playback.due[-1])) as advance:
             start = time.perf_counter()
-            for i, (message, due) in enumerate(zip(messages, start + score.due, strict=True)):
+            for i, (message, due) in enumerate(zip(messages, start + playback.due, strict=True)):
                 executor.spin_once(timeout_sec=0)
                 while (left := due - time.perf_counter()) > 0:
                     executor.spin_once(timeout_sec=left)
                 check()
                 sent[i] = time.perf_counter()
                 publisher.publish(message)
-                advance(score.due[i])
+                advance(playback.due[i])
         last = time.perf_counter()
         spin_until(lambda: bool((answered(tau) >= expected).all()), lambda: last + SILENCE)
         reply = client.call_async(GetParameters.Request())  # behind the last message: what the node had to say, it said
@@ -201,7 +201,7 @@ def run_live(
     return Live(tau, latency, strays)
 
 
-def compare(live: Live, offline: Array) -> dict[str, Any]:
+def parity_figures(live: Live, offline: Array) -> dict[str, Any]:
     """Figures of a live run beside offline torques, shape (2, M, J), as written to JSON."""
     here, there = answered(live.tau), answered(offline)
     figures: dict[str, Any] = {}
@@ -223,10 +223,10 @@ def compare(live: Live, offline: Array) -> dict[str, Any]:
     return figures
 
 
-def save(path: Path, joints: Sequence[str], score: Score, live: Live) -> None:
+def save(path: Path, joints: Sequence[str], playback: Playback, live: Live) -> None:
     """Write what was live estimated as Parquet: t [s], tau_free_<joint>, tau_ext_<joint> [N·m or A], latency_ms."""
     came = answered(live.tau)[0]
-    columns = {"t": np.array([seconds(stamp_ns) for stamp_ns, *_ in score.messages])[came]}
+    columns = {"t": np.array([seconds(stamp_ns) for stamp_ns, *_ in playback.messages])[came]}
     for name, tau in zip(("tau_free", "tau_ext"), live.tau[:, came], strict=True):
         columns |= {f"{name}_{joint}": column for joint, column in zip(joints, tau.T, strict=True)}
     path.parent.mkdir(parents=True, exist_ok=True)

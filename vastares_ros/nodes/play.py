@@ -34,7 +34,7 @@ Values = tuple[int, tuple[str, ...], Array, Array, Array]
 
 
 @dataclass(frozen=True)
-class Score:
+class Playback:
     """What to publish, and when.
 
     Attributes:
@@ -64,7 +64,7 @@ def add_rate(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
-    score = read_score(args.bag, args.topic or DEFAULT_TOPIC, args.rate)
+    playback = read_playback(args.bag, args.topic or DEFAULT_TOPIC, args.rate)
     with ros_node("play") as node:
         topic = args.to or args.topic or DEFAULT_TOPIC
         try:
@@ -77,19 +77,21 @@ def run(args: argparse.Namespace) -> int:
         listeners = publisher.get_subscription_count()
         if not listeners:
             stderr.print(f"nobody subscribes to {publisher.topic_name} after {args.wait:g} s: playing all the same")
-        with bar(f"playing {args.bag.name}", float(score.due[-1])) as advance:
+        with bar(f"playing {args.bag.name}", float(playback.due[-1])) as advance:
             start = time.monotonic()
-            for values, due in zip(score.messages, score.due, strict=True):
+            for values, due in zip(playback.messages, playback.due, strict=True):
                 time.sleep(max(0.0, start + due - time.monotonic()))
                 publisher.publish(to_joint_state(*values))
                 advance(due)
-        console.print(f"{len(score.messages)} messages on {publisher.topic_name} in {time.monotonic() - start:.1f} s")
+        console.print(
+            f"{len(playback.messages)} messages on {publisher.topic_name} in {time.monotonic() - start:.1f} s"
+        )
         if listeners and not publisher.wait_for_all_acked(Duration(seconds=5)):
             stderr.print("a subscriber did not confirm the last messages within 5 s")
     return 0
 
 
-def read_score(bag: Path, topic: str, rate: float) -> Score:
+def read_playback(bag: Path, topic: str, rate: float) -> Playback:
     """The messages of a bag, and when each is due at `rate` times the recorded pace.
 
     Raises:
@@ -102,7 +104,7 @@ def read_score(bag: Path, topic: str, rate: float) -> Score:
     messages = list(iter_messages(states))
     stamps = np.array([stamp_ns for stamp_ns, *_ in messages])
     received = np.sort(np.concatenate([table.receive_ns for table in states.tables]))
-    return Score(messages, due(stamps, received) / rate)
+    return Playback(messages, due(stamps, received) / rate)
 
 
 def due(stamp_ns: NDArray[np.int64], receive_ns: NDArray[np.int64]) -> Array:

@@ -21,13 +21,15 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from vastares_ros.cli.train import read_config
-from vastares_ros.core.coverage import Coverage, joint_limits
+from vastares_ros.core.arm import joint_limits
+from vastares_ros.core.coverage import Coverage
 from vastares_ros.core.errors import ConfigError, DatasetError, RobotError, VastaresError
 from vastares_ros.core.joints import JointAssembler
 from vastares_ros.core.robot import Driver, Effort, choose_driver
 from vastares_ros.core.samples import seconds
 from vastares_ros.io.bags import read_joint_states, recording_from
 from vastares_ros.io.datasets import Dataset, is_dataset, recover
+from vastares_ros.io.recordings import RecordingSession
 from vastares_ros.io.robots import load_robot
 from vastares_ros.nodes.diagnostics import PERIOD, Finding, Level, Report, Watch
 from vastares_ros.nodes.managed import (
@@ -46,9 +48,8 @@ from vastares_ros.nodes.managed import (
 )
 from vastares_ros.nodes.messages import from_joint_state, from_stamp, to_joint_state
 from vastares_ros.nodes.process import run
-from vastares_ros.nodes.recording import Recordings
 from vastares_ros.nodes.trainer import Trainer
-from vastares_ros.training.train import device_for
+from vastares_ros.runtime.device import device_for
 
 DEPTH = 1000  # messages that wait while the node is held up: 2 s at 500 Hz
 FLUSH = 0.5  # seconds between two writes: a crash loses no more
@@ -87,7 +88,7 @@ class TrainingNode(ManagedNode):
         Parameter("bags", _STRINGS, "Bags that ~/start records instead of the live robot.", Change.LIVE),
         Parameter("bundle", "", "Folder that ~/train writes; it must not exist yet.", Change.LIVE),
         Parameter("train_config", "", "Training configuration, a YAML file; empty: its defaults.", Change.LIVE),
-        Parameter("test", _STRINGS, "Recordings kept out of training to judge the model.", Change.LIVE),
+        Parameter("test", _STRINGS, "RecordingSession kept out of training to judge the model.", Change.LIVE),
         Parameter("device", "auto", "Device to train on: auto, cpu, cuda or cuda:N.", Change.LIVE),
         Parameter("estimator", "", "Estimator node whose bundle is set to a new one; empty: none.", Change.LIVE),
     )
@@ -121,7 +122,7 @@ class TrainingNode(ManagedNode):
         Args:
             options: of `rclpy.node.Node`.
         """
-        self._recordings: Recordings | None = None
+        self._recordings: RecordingSession | None = None
         self._failure = ""  # why the last recording failed, until the next is started
         super().__init__("training", **options)
         self._trainer = Trainer(self)
@@ -149,7 +150,7 @@ class TrainingNode(ManagedNode):
         for parameter in self.PARAMETERS:
             self.check(parameter.name, self.parameter(parameter.name))
         path = Path(folder).expanduser()
-        self._recordings = Recordings(path, self._new_coverage, bool(self.parameter("contact_topic")))
+        self._recordings = RecordingSession(path, self._new_coverage, bool(self.parameter("contact_topic")))
         self._recover(path)
         self._recordings.survey()
         self._failure = ""
@@ -469,7 +470,7 @@ class TrainingNode(ManagedNode):
         return answer
 
     @property
-    def _data(self) -> Recordings:
+    def _data(self) -> RecordingSession:
         assert self._recordings  # while configured
         return self._recordings
 

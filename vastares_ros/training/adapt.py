@@ -1,8 +1,8 @@
 """From a bundle and half a minute with a new tool to a bundle that knows the tool.
 
-With a physics prior the tool is found as mass, first moment and inertia at the tip, and joins the link that carries it.
-Without one, each joint gets a small correction by the position of all joints. Both are fitted to the first two thirds
-of the recording and judged on the last, so that the figures are those of the bundle that is written.
+With identified dynamics the tool is found as mass, first moment and inertia at the tip, and becomes part of the link
+that carries it. Without them, each joint gets a small correction by the positions of all joints. Both are fitted to the
+first two thirds of the recording and judged on the last, so that the figures are those of the bundle that is written.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ import torch
 from torch import Tensor
 
 from vastares_ros.core.errors import DatasetError
-from vastares_ros.core.identification import Motion
-from vastares_ros.core.payload import Payload, carrying, fit_payload
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.signals import FilterConfig, SignalChain
 from vastares_ros.models.baselines import ridge
-from vastares_ros.models.model import Correction, Model
-from vastares_ros.models.rigid_body import Prior
+from vastares_ros.models.model import Model
+from vastares_ros.models.networks import Correction, NetworkModel
+from vastares_ros.models.rigid_body import IdentifiedDynamics
+from vastares_ros.physics.identification import Motion
+from vastares_ros.physics.payload import Payload, carrying, fit_payload
+from vastares_ros.physics.rigid_body import RigidBody
 from vastares_ros.runtime.bundle import QUANTILES, Bundle, Parent
 
 from .evaluate import Prediction, predict, score
-from .fit import between
+from .splits import between
 
 SHORTEST = 6.0  # [s]: less shows too little motion
 FITTED = 2 / 3  # of the recording; the rest judges
@@ -40,7 +42,7 @@ class Adaptation:
 
     Attributes:
         bundle: the child.
-        payload: what was added at the tip, where the bundle has a prior.
+        payload: what was added at the tip, where the bundle has identified dynamics.
         corrected: the joints that a correction helps, where it has none.
         seconds: of motion that were used [s].
         travel: range of each joint's position in what was fitted, shape (J,) [rad].
@@ -68,7 +70,7 @@ def adapt(bundle: Bundle, parent: Parent, episodes: Sequence[Episode], seconds: 
 
     Raises:
         DatasetError: there is too little motion, or it has contact in it.
-        RobotError: no joint moves the tip of the bundle's prior.
+        RobotError: no joint moves the tip of the bundle's arm.
     """
     episodes = between(episodes, 0, round(seconds * bundle.rate))
     samples = sum(len(e) for e in episodes)
@@ -88,20 +90,20 @@ def adapt(bundle: Bundle, parent: Parent, episodes: Sequence[Episode], seconds: 
 
     def judge(model: Model) -> tuple[list[Prediction], dict[str, Any]]:
         predictions = predict(model, bundle.ridge, bundle.filter, bundle.rate, judging)
-        return predictions, score(predictions, bundle.joints, bundle.model.torque.scale.double().numpy() ** 2)
+        return predictions, score(predictions, bundle.joints, bundle.model.torque_scaler.scale.double().numpy() ** 2)
 
     untold, before = judge(bundle.model)
     model = deepcopy(bundle.model)
     about: dict[str, Any] = {"seconds": seconds, "nmse_before": before["nmse_mean"]["model"]}
     payload: Payload | None = None
     corrected: tuple[str, ...] = ()
-    if model.prior:
-        payload = _fit_payload(bundle, model.prior, fitting)
-        model.prior.take(carrying(model.prior.body(), model.prior.identified, payload))
+    if dynamics := model.dynamics:
+        payload = _fit_payload(bundle, dynamics, fitting)
+        dynamics.set_parameters(carrying(RigidBody(dynamics.arm), dynamics.identified, payload))
         about |= {"tip": payload.tip, "payload": payload.parameters.tolist()}
         about |= {"payload_deviation": payload.deviation.tolist()}
-    else:
-        past = bundle.model.correction.coefficients if bundle.model.correction else 0.0
+    elif isinstance(model, NetworkModel):
+        past = model.correction.coefficients if model.correction else 0.0
         model.correction = Correction(len(bundle.joints))
         model.correction.coefficients += past + _fit_correction(bundle, fitting)
         told, _ = judge(model)
@@ -133,21 +135,21 @@ def adapt(bundle: Bundle, parent: Parent, episodes: Sequence[Episode], seconds: 
 
 def _signals(bundle: Bundle, episode: Episode) -> tuple[Array, Array, Array]:
     """Features (N, C), torque (N, J) and the model's torque (N, J), from the first full window on."""
-    x, tau = bundle.model.chain(bundle.rate, bundle.filter).run(episode.q, episode.qd, episode.tau)
+    x, tau = bundle.model.chain(bundle.rate, bundle.filter).run_afresh(episode)
     filling = bundle.model.config.window - 1
     return x[filling:], tau[filling:], bundle.model.predict(x)
 
 
-def _fit_payload(bundle: Bundle, prior: Prior, episodes: Sequence[Episode]) -> Payload:
+def _fit_payload(bundle: Bundle, dynamics: IdentifiedDynamics, episodes: Sequence[Episode]) -> Payload:
     # Of signals that no filter has passed, acceleration is noise: what runs without one is fitted with the usual one.
     low_pass = FilterConfig() if bundle.filter.kind == "none" else bundle.filter
     motions = []
     for e in episodes:
         x, _, model = _signals(bundle, e)
-        learnt = model - x[:, bundle.model.motion :]  # what a network adds to the prior
-        motion, tau = SignalChain(bundle.rate, low_pass, acceleration=True).run(e.q, e.qd, e.tau)
+        learnt = model - x[:, bundle.model.n_motion_features :]  # what a network adds to physics
+        motion, tau = SignalChain(bundle.rate, low_pass, acceleration=True).run_afresh(e)
         motions.append(Motion("", motion[-len(x) :], tau[-len(x) :] - learnt))
-    return fit_payload(prior.body(), prior.identified, motions, bundle.rate)
+    return fit_payload(RigidBody(dynamics.arm), dynamics.identified, motions, bundle.rate)
 
 
 def _fit_correction(bundle: Bundle, episodes: Sequence[Episode]) -> Tensor:

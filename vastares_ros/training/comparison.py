@@ -29,8 +29,8 @@ from scipy.stats import genpareto
 from vastares_ros.core.errors import BundleError, DatasetError
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.sampling import same_rate
-from vastares_ros.core.wrench import WrenchEstimator
 from vastares_ros.io.bundles import load_bundle
+from vastares_ros.physics.wrench import WrenchEstimator
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.runtime.estimator import Estimator
 
@@ -319,7 +319,7 @@ def lag(pairs: Sequence[tuple[Array, Array]], bound: Array, rate: float) -> floa
     return 0.0
 
 
-def compare(
+def compare_bundles(
     bundles: Mapping[str, Bundle],
     free: Sequence[Episode],
     calibration: Sequence[Episode],
@@ -341,7 +341,7 @@ def compare(
         DatasetError: there is no sample on which all estimators said something, or nothing to calibrate on.
     """
     first = next(iter(bundles.values()))
-    variance = first.model.torque.scale.double().cpu().numpy() ** 2
+    variance = first.model.torque_scaler.scale.double().cpu().numpy() ** 2
     parts = [
         slice(0, len(free)),
         slice(len(free), len(free) + len(calibration)),

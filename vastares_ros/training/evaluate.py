@@ -26,8 +26,8 @@ class Prediction:
         episode: its name.
         t: stamps, shape (N,) [s].
         tau_meas: filtered measured torque, shape (N, J).
-        tau: what each predictor says, shape (N, J) each: "model", `BASELINES`, and "prior" where a network corrects
-            one.
+        tau: what each predictor says, shape (N, J) each: "model", `BASELINES`, and the parts of the model
+            that it names.
     """
 
     episode: str
@@ -58,13 +58,12 @@ def predict(
     for episode in episodes:
         if len(episode) <= skip:
             continue
-        x, tau_meas = model.chain(rate, filter_config).run(episode.q, episode.qd, episode.tau)
+        x, tau_meas = model.chain(rate, filter_config).run_afresh(episode)
         tau_meas = tau_meas[skip:]
-        mean = np.broadcast_to(model.torque.mean.cpu().numpy().astype(np.float64), tau_meas.shape)
-        linear = ridge.predict(x[skip:, : model.motion])
+        mean = np.broadcast_to(model.torque_scaler.mean.cpu().numpy().astype(np.float64), tau_meas.shape)
+        linear = ridge.predict(x[skip:, : model.n_motion_features])
         tau = {"model": model.predict(x[skip - filling :]), "mean": mean, "ridge": linear}
-        if model.hybrid:
-            tau["prior"] = x[skip:, model.motion :]
+        tau |= model.parts(x[skip:])
         predictions.append(Prediction(episode.name, episode.t[skip:], tau_meas, tau))
     if not predictions:
         raise DatasetError(f"too short: no episode has the {skip + 1} samples that are needed")

@@ -25,19 +25,22 @@ import torch
 
 import vastares_ros
 from vastares_ros.core.config import from_mapping
+from vastares_ros.core.errors import ConfigError
 from vastares_ros.core.samples import Array, Episode
-from vastares_ros.core.signals import SignalChain, windows
+from vastares_ros.core.signals import windows
 from vastares_ros.io.bundles import save_bundle
-from vastares_ros.io.datasets import Dataset, load_dataset
+from vastares_ros.io.datasets import Dataset, dataset_arm, load_dataset
 from vastares_ros.io.folders import written_folder
 from vastares_ros.models.methods import METHODS
+from vastares_ros.models.va_sta_reslstm import VaStaResLSTM
 from vastares_ros.runtime.bundle import Bundle
+from vastares_ros.runtime.device import device_for
 
+from .config import RigidBodyModelConfig, TrainConfig
 from .evaluate import BASELINES
 from .fit import fit_seeds
 from .identify import IdentifyConfig, identify_bundle
-from .prior import arm_of
-from .train import PriorConfig, TrainConfig, device_for
+from .windows import LearningModel
 
 HELD_OUT = 0.2  # of the samples, at least, in the recordings that are held out where none are named
 RESULT = "result.json"
@@ -45,7 +48,7 @@ TUNED = ("lstm", "gru", "rnn", "mlp", "transformer", "va_sta_reslstm")
 
 
 @dataclass(frozen=True)
-class Cell:
+class Run:
     """One training run.
 
     Attributes:
@@ -93,7 +96,7 @@ class Cell:
 def _code() -> str:
     """Hash of the rooms that a result comes from."""
     package = Path(vastares_ros.__file__).parent
-    files = sorted(path for room in ("core", "models", "training") for path in (package / room).glob("*.py"))
+    files = sorted(path for room in ("core", "physics", "models", "training") for path in (package / room).glob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
@@ -115,7 +118,7 @@ def ablation(base: TrainConfig) -> dict[str, TrainConfig]:
     return _methods(base, "reslstm_sa_ta_hn", "reslstm_sa_ta_wa", "lstm_sa", "lstm_sa_va_ta", "va_sta_reslstm")
 
 
-def compare(base: TrainConfig) -> dict[str, TrainConfig]:
+def compare_methods(base: TrainConfig) -> dict[str, TrainConfig]:
     """Tables 4 to 6: the network beside the methods of others."""
     ablations = {name for name, method in METHODS.items() if method.fixed and method.config is type(base.network)}
     others = [name for name in METHODS if name not in ablations and name != "va_sta_reslstm"]
@@ -198,25 +201,32 @@ def chosen(results: Sequence[Mapping[str, Any]], rows: Mapping[str, TrainConfig]
 
 
 def physics(base: TrainConfig) -> dict[str, TrainConfig | IdentifyConfig]:
-    """Identification, with and without following friction, networks on top of it, and networks alone."""
-    alone = _methods(replace(base, prior=PriorConfig()), "gru", "mlp", "va_sta_reslstm")
-    over = replace(base, prior=replace(base.prior, kind="rigid_body"))
-    following = over.prior.following
+    """Identification, with and without adaptive friction, networks on top of it, and networks alone."""
+    alone = _methods(replace(base, rigid_body_model=RigidBodyModelConfig()), "gru", "mlp", "va_sta_reslstm")
+    over = replace(base, rigid_body_model=replace(base.rigid_body_model, kind="identified"))
+    seconds = over.rigid_body_model.friction_time_constant
+
+    def identified(friction_model: str, time_constant: float = 0.0) -> IdentifyConfig:
+        return IdentifyConfig(
+            friction_model=friction_model,
+            filter=base.filter,
+            live=base.filter,
+            friction_time_constant=time_constant,
+        )
+
     return {
         **alone,
-        "plain identification": IdentifyConfig("plain", base.filter, base.filter),
-        "rich identification": IdentifyConfig("rich", base.filter, base.filter),
-        f"rich, friction followed in {following:g} s": IdentifyConfig(
-            "rich", base.filter, base.filter, following=following
-        ),
+        "basic friction model": identified("basic"),
+        "extended friction model": identified("extended"),
+        f"extended, adaptive within {seconds:g} s": identified("extended", seconds),
         **{f"hybrid with {row}": config for row, config in _methods(over, "va_sta_reslstm").items()},
     }
 
 
-Rows = Mapping[str, TrainConfig | IdentifyConfig]
+ExperimentRows = Mapping[str, TrainConfig | IdentifyConfig]
 EXPERIMENTS: dict[str, Callable[[TrainConfig], dict[str, TrainConfig]]] = {
     "ablation": ablation,
-    "compare": compare,
+    "compare": compare_methods,
     "layers": layers,
     "activations": activations,
     "attention": attention,
@@ -235,13 +245,13 @@ def _methods(base: TrainConfig, *names: str) -> dict[str, TrainConfig]:
     return rows
 
 
-def read_cell(cell: Cell, folder: Path) -> dict[str, Any] | None:
+def read_cell(cell: Run, folder: Path) -> dict[str, Any] | None:
     """The result of a cell that was run before, as `run_cell` gives it."""
     file = folder / cell.key / RESULT
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
 
-def run_pass(cells: Sequence[Cell], folder: Path) -> list[dict[str, Any] | Exception]:
+def run_pass(cells: Sequence[Run], folder: Path) -> list[dict[str, Any] | Exception]:
     """Train cells that differ in their seed alone, and write figures and bundle of each to `folder/<key>`.
 
     Returns:
@@ -256,7 +266,7 @@ def run_pass(cells: Sequence[Cell], folder: Path) -> list[dict[str, Any] | Excep
     bundles: Sequence[Bundle | Exception]
     if isinstance(first.config, IdentifyConfig):
         held_out = (first.test, first.validation, first.skip)
-        bundles = [identify_bundle(dataset, arm_of(dataset), first.config, *held_out)[0]]
+        bundles = [identify_bundle(dataset, dataset_arm(dataset), first.config, *held_out)[0]]
     else:
         seeds = [cell.seed for cell in cells]
         bundles = fit_seeds(
@@ -289,8 +299,8 @@ def run_pass(cells: Sequence[Cell], folder: Path) -> list[dict[str, Any] | Excep
 
 
 def run_cells(
-    cells: Sequence[Cell], folder: Path, jobs: int, ray_address: str | None = None
-) -> Iterator[tuple[Cell, dict[str, Any] | Exception]]:
+    cells: Sequence[Run], folder: Path, jobs: int, ray_address: str | None = None
+) -> Iterator[tuple[Run, dict[str, Any] | Exception]]:
     """Run cells in passes side by side, in processes of this machine or as tasks of a Ray cluster.
 
     Yields each result as it ends. A cell that fails gives its exception and does not stop the others.
@@ -320,9 +330,9 @@ def run_cells(
             yield from zip(together, results, strict=True)
 
 
-def _passes(cells: Sequence[Cell], jobs: int) -> list[list[Cell]]:
+def _passes(cells: Sequence[Run], jobs: int) -> list[list[Run]]:
     """Cells that differ in their seed alone, together; the last rows first, since they tend to take longest."""
-    passes: dict[str, list[Cell]] = {}
+    passes: dict[str, list[Run]] = {}
     for cell in cells:
         passes.setdefault(cell.all_seeds, []).append(cell)
     if len(passes) < jobs:  # better one seed a process than idle ones
@@ -330,10 +340,10 @@ def _passes(cells: Sequence[Cell], jobs: int) -> list[list[Cell]]:
     return list(passes.values())[::-1]
 
 
-Passed = tuple[list[Cell], list[dict[str, Any] | Exception] | Exception]
+Passed = tuple[list[Run], list[dict[str, Any] | Exception] | Exception]
 
 
-def _run_here(passes: Sequence[list[Cell]], folder: Path, jobs: int) -> Iterator[Passed]:
+def _run_here(passes: Sequence[list[Run]], folder: Path, jobs: int) -> Iterator[Passed]:
     pool = ProcessPoolExecutor(min(jobs, len(passes)), get_context("spawn"), initializer=_end_with_parent)
     try:
         futures = {pool.submit(run_pass, cells, folder): cells for cells in passes}
@@ -360,7 +370,7 @@ def _end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _run_on_ray(passes: Sequence[list[Cell]], folder: Path, jobs: int, address: str) -> Iterator[Passed]:
+def _run_on_ray(passes: Sequence[list[Run]], folder: Path, jobs: int, address: str) -> Iterator[Passed]:
     import ray
 
     if address == "local":
@@ -382,7 +392,7 @@ def _run_on_ray(passes: Sequence[list[Cell]], folder: Path, jobs: int, address: 
 
 
 def make_cells(
-    rows: Rows,
+    rows: ExperimentRows,
     seeds: int,
     dataset: Dataset,
     path: Path,
@@ -390,12 +400,12 @@ def make_cells(
     validation: Sequence[str],
     device: str,
     paper: str = "",
-) -> list[Cell]:
+) -> list[Run]:
     """The cells of an experiment: every row with seeds 0, 1, …"""
     skip = max(config.network.window for config in rows.values()) - 1  # so that all are judged on the same samples
     where = (path.absolute(), dataset.sha256, tuple(test), tuple(validation), device, paper, skip)
     return [
-        Cell(row, replace(config, seed=seed) if isinstance(config, TrainConfig) else config, *where)
+        Run(row, replace(config, seed=seed) if isinstance(config, TrainConfig) else config, *where)
         for seed in range(seeds)
         for row, config in rows.items()
         if seed == 0 or isinstance(config, TrainConfig)  # an identification has no seed
@@ -409,16 +419,14 @@ def attention_weights(bundle: Bundle, episodes: Sequence[Episode], most: int = 2
         `spatial` (J, T, C), `temporal` (J, T, h) and `velocity` (J, h), as far as the network has them.
     """
     model, length = bundle.model, bundle.model.config.window
-    parts = []
-    for episode in episodes:
-        if len(episode) >= length:
-            chain = SignalChain(bundle.rate, bundle.filter, model.config.acceleration)
-            parts.append(windows(chain.run(episode.q, episode.qd, episode.tau)[0], length))
+    chain = model.chain(bundle.rate, bundle.filter)
+    parts = [windows(chain.run_afresh(e)[0], length) for e in episodes if len(e) >= length]
     every = max(1, sum(len(p) for p in parts) // most)
     seen = np.concatenate([p[::every] for p in parts])
-    network: Any = model.network
+    if not isinstance(model, LearningModel) or not isinstance(model.network, VaStaResLSTM):
+        raise ConfigError(f"method {bundle.method} has no attention: choose va_sta_reslstm or one of its ablations")
     with torch.inference_mode():
-        weights = network.attention(model.features(torch.as_tensor(seen, dtype=torch.float32)))
+        weights = model.network.attention(model.inputs(torch.as_tensor(seen, dtype=torch.float32)))
     batch_axis = {"spatial": 2, "temporal": 2, "velocity": 1}
     return {name: w.mean(dim=batch_axis[name]).double().numpy() for name, w in weights.items()}
 

@@ -10,82 +10,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from vastares_ros.core.errors import ConfigError, DatasetError
+from vastares_ros.core.errors import ConfigError
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.signals import FilterConfig
-from vastares_ros.io.datasets import Dataset
+from vastares_ros.io.datasets import Dataset, dataset_arm
 from vastares_ros.models.baselines import Ridge
 from vastares_ros.models.model import Model
 from vastares_ros.runtime.bundle import QUANTILES, Bundle
 
+from .config import TrainConfig
 from .evaluate import Prediction, predict, score
 from .hybrid import train_hybrids
-from .prior import arm_of
-from .train import Progress, TrainConfig, Windows, train_seeds
-
-# Samples for training, and the next for testing, of the three data sets of [1], section 4.1.
-PAPER_SPLITS = {"kuka1": (16_000, 4_000), "kuka2": (13_000, 4_560), "ur5": (15_000, 5_000)}
-
-
-def split(
-    dataset: Dataset, test: Sequence[str], validation: Sequence[str]
-) -> tuple[tuple[Episode, ...], tuple[Episode, ...], tuple[Episode, ...]]:
-    """Training, validation and test episodes; what is not named is for training.
-
-    Raises:
-        DatasetError: a name is unknown, a recording is in two parts, or nothing is left to train on.
-    """
-    tested, validated = dataset.pick(test), dataset.pick(validation)
-    both = {e.recording for e in tested} & {e.recording for e in validated}
-    if both:
-        raise DatasetError(f"recording {sorted(both)[0]!r} is named for test and for validation: choose one")
-    held_out = {e.name for e in tested + validated}
-    training = tuple(e for e in dataset.episodes if e.name not in held_out)
-    cut_through = {e.recording for e in training} & {e.recording for e in tested + validated}
-    if cut_through:
-        name = sorted(cut_through)[0]
-        raise DatasetError(f"recording {name!r} is partly held out: neighbours would leak, so name the whole recording")
-    if not training:
-        raise DatasetError("every recording is held out: leave at least one to train on")
-    return training, validated, tested
-
-
-def paper_split(dataset: Dataset, name: str) -> tuple[tuple[Episode, ...], tuple[Episode, ...]]:
-    """Training and test episodes by the split of [1] called `name`: samples in order, cut wherever the count ends.
-
-    Where the dataset ends before the test samples do, those that there are make the test.
-
-    Raises:
-        DatasetError: there is nothing left to test on.
-    """
-    first, following = PAPER_SPLITS[name]
-    held = sum(len(e) for e in dataset.episodes)
-    if held <= first:
-        raise DatasetError(
-            f"the split {name} of [1] trains on {first} samples and tests on the next {following}, the dataset holds "
-            f"{held}: split by recording with --test instead"
-        )
-    return between(dataset.episodes, 0, first), between(dataset.episodes, first, first + following)
-
-
-def between(episodes: Sequence[Episode], start: int, end: int) -> tuple[Episode, ...]:
-    """Samples `start` to `end`, counted over all episodes; an episode that is cut says so in its name."""
-    parts = []
-    for e in episodes:
-        low, high = max(start, 0), min(end, len(e))
-        if (low, high) == (0, len(e)):
-            parts.append(e)
-        elif low < high:
-            s = slice(low, high)
-            parts.append(Episode(f"{e.name}[{low}:{high}]", e.joints, e.t[s], e.q[s], e.qd[s], e.tau[s], e.recording))
-        start, end = start - len(e), end - len(e)
-    return tuple(parts)
-
-
-def leakage_warning(recordings: Sequence[str]) -> str:
-    """What to say where a split cuts inside recordings."""
-    names = ", ".join(recordings)
-    return f"leakage: the split cuts inside {names}: neighbouring samples are on both sides, so figures are optimistic"
+from .loop import Progress, train_seeds
+from .splits import paper_split, split
+from .windows import LearningModel, Windows
 
 
 def fit(
@@ -104,8 +42,8 @@ def fit(
     The residual's quantiles, which bound it in free motion, come from validation recordings where there are any, so
     that the test recordings choose nothing; else from the recordings that are judged.
 
-    With a prior in the configuration the network corrects what is identified of the dataset's arm, see `hybrid`;
-    `urdf` is a file to take instead of the robot's own.
+    With a rigid-body model in the configuration the network corrects what is identified of the dataset's arm, see
+    `hybrid`; `urdf` is a file to take instead of the robot's own.
 
     With `paper`, a name of `PAPER_SPLITS`, `test` and `validation` do not count. Recordings that it cuts through are
     listed as `leakage` beside the figures.
@@ -149,17 +87,18 @@ def fit_seeds(
     else:
         training, validated, tested = split(dataset, test, validation)
         rule = "by recording"
-    models: Sequence[Model | ConfigError]
+    models: Sequence[LearningModel | ConfigError]
     contact: Mapping[str, str] = {}
-    if config.prior.kind == "none":
+    if config.rigid_body_model.kind == "none":
         models = train_seeds(training, validated, dataset.rate, config, seeds, device, report, checkpoint)
     else:
-        arm = arm_of(dataset, urdf)
+        arm = dataset_arm(dataset, urdf)
         models, contact = train_hybrids(dataset, arm, config, seeds, device, training, validated, report, checkpoint)
-    prior = next((m.prior for m in models if isinstance(m, Model)), None)
-    data = Windows(training, dataset.rate, config, prior)
-    joints = len(dataset.joints)
-    ridge = Ridge.fit(data.x[:, :-joints] if prior else data.x, data.tau)
+    trained = next((m for m in models if isinstance(m, Model)), None)
+    if trained is None:
+        return [model for model in models if isinstance(model, ConfigError)]
+    data = Windows(training, dataset.rate, config.filter, trained)
+    ridge = Ridge.fit(data.x[:, : trained.n_motion_features], data.tau)
     parts = {"training": training, "validation": validated, "test": tested}
 
     def bundle(model: Model, seed: int) -> Bundle:
@@ -203,7 +142,7 @@ def judged(
 
     def judge(episodes: Sequence[Episode]) -> tuple[list[Prediction], dict[str, Any]]:
         predictions = predict(model, ridge, filter_config, dataset.rate, episodes, skip)
-        return predictions, score(predictions, dataset.joints, model.torque.scale.double().numpy() ** 2)
+        return predictions, score(predictions, dataset.joints, model.torque_scaler.scale.double().numpy() ** 2)
 
     of = next(part for part in ("test", "validation", "training") if parts[part])
     judged, figures = judge(parts[of])

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
+from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import ConfigError
-from vastares_ros.core.identification import Identification
 from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.datasets import Dataset
 from vastares_ros.models.baselines import Ridge
-from vastares_ros.models.methods import IDENTIFIED
-from vastares_ros.models.model import Model
-from vastares_ros.models.rigid_body import ObserverConfig, RigidBodyConfig
+from vastares_ros.models.kinds import KINDS, make_model
+from vastares_ros.models.methods import network_config
+from vastares_ros.models.rigid_body import RigidBodyModel
+from vastares_ros.physics.identification import Identification
 from vastares_ros.runtime.bundle import Bundle
 
+from .config import check_friction_model
+from .dynamics import identify_dynamics
 from .fit import judged, split
-from .prior import Arm, check_following, fit_prior
 
 
 @dataclass(frozen=True)
@@ -26,23 +29,28 @@ class IdentifyConfig:
     """What an identification depends on, besides the data and the URDF.
 
     Attributes:
-        form: of friction, one of `core.prior.FORMS`.
+        model: what computes with what is found, a name of `methods.IDENTIFIED`.
+        network: its configuration; a mapping is parsed as one.
+        friction_model: one of `physics.friction.FRICTION_MODELS`.
         filter: low-pass of the signals that are identified from.
         live: low-pass of all signals where the bundle runs; noise that identification is spared may do there.
-        network: what computes with what is found, one of the configs in `methods.IDENTIFIED`.
-        following: time in which the level of friction is followed where the bundle runs [s]; 0: as identified.
+        friction_time_constant: of adaptive friction where the bundle runs [s]; 0 keeps the coefficients.
     """
 
-    form: str = "rich"
+    model: str = "rigid_body"
+    network: Any = field(default_factory=dict)
+    friction_model: str = "extended"
     filter: FilterConfig = field(default_factory=FilterConfig)
     live: FilterConfig = field(default_factory=FilterConfig)
-    network: RigidBodyConfig = field(default_factory=RigidBodyConfig)
-    following: float = 0.0
+    friction_time_constant: float = 0.0
 
     def __post_init__(self) -> None:
-        check_following("following", self.following)
-        if self.following and isinstance(self.network, ObserverConfig):
-            raise ConfigError("a momentum observer follows no level of friction: leave out following")
+        if isinstance(self.network, Mapping):
+            object.__setattr__(self, "network", network_config(self.model, self.network))
+        check_friction_model("", self.friction_model, self.friction_time_constant)
+        kind = KINDS[self.model]
+        if self.friction_time_constant and not (issubclass(kind, RigidBodyModel) and kind.adapts_friction):
+            raise ConfigError(f"model {self.model} has no adaptive friction: leave out friction_time_constant")
 
 
 def identify_bundle(
@@ -56,22 +64,19 @@ def identify_bundle(
     """Identify from what is not held out, and judge as `fit.fit_seeds` does.
 
     Raises:
-        ConfigError: see `fit_prior`.
+        ConfigError: see `identify_dynamics`.
         DatasetError: likewise, and see `fit.split`.
-        RobotError: see `fit_prior`.
+        RobotError: see `identify_dynamics`.
     """
     training, validated, tested = split(dataset, test, validation)
-    prior, found = fit_prior(dataset, training, arm, config.form, config.filter, config.following)
-    model = Model(len(dataset.joints), config.network, prior).eval()
+    dynamics, found = identify_dynamics(
+        dataset, training, arm, config.friction_model, config.filter, config.friction_time_constant
+    )
+    model = make_model(config.model, len(dataset.joints), config.network, dynamics).eval()
     chain = model.chain(dataset.rate, config.live)
-    signals = []
-    for e in training:
-        chain.reset()
-        signals.append(chain.run(e.q, e.qd, e.tau))
-    x, tau = (np.concatenate(part) for part in zip(*signals, strict=True))
-    model.features.fit(x)
-    model.torque.fit(tau)
-    ridge = Ridge.fit(x[:, : model.motion], tau)
+    x, tau = (np.concatenate(part) for part in zip(*(chain.run_afresh(e) for e in training), strict=True))
+    model.fit_scalers(x, tau)
+    ridge = Ridge.fit(x[:, : model.n_motion_features], tau)
     parts = {"training": training, "validation": validated, "test": tested}
     about = {
         "split_rule": "by recording",
@@ -84,5 +89,4 @@ def identify_bundle(
             "base_parameters": [asdict(p) for p in found.base],
         },
     }
-    name = next(name for name, method in IDENTIFIED.items() if method.config is type(config.network))
-    return judged(dataset, parts, name, model, ridge, config.live, x, about, skip), found
+    return judged(dataset, parts, config.model, model, ridge, config.live, x, about, skip), found

@@ -1,0 +1,24 @@
+import numpy as np
+import pytest
+
+from vastares_ros.report import pictures
+
+pytest.importorskip("matplotlib")
+
+
+@pytest.mark.parametrize("joints", [1, 2, 7])
+def test_every_figure_is_a_picture_with_a_panel_a_joint(tmp_path, joints, make_episode):
+    image = pytest.importorskip("PIL.Image")
+    maps = {f"joint {i}": np.random.default_rng(i).random((8, 4)) for i in range(joints)}
+    pictures.heat_maps(tmp_path / "a" / "heat.png", maps, "input", "step", ["q a", "q b", "qd a", "qd b"])
+    pictures.heat_maps(tmp_path / "plain.png", maps, "hidden unit", "step")
+    pictures.profiles(tmp_path / "profile.png", {k: m[0] for k, m in maps.items()}, "hidden unit", "weight")
+    pictures.bars(tmp_path / "bars.png", {k: (1.0, 0.1) for k in maps}, "nmse", "")
+    pictures.trajectories(tmp_path / "q.png", [make_episode(f"e{i}", samples=200) for i in range(joints)])
+    t, tau = np.arange(50) / 125, np.random.default_rng(0).random((50, joints))
+    pictures.torques(tmp_path / "tau.png", list(maps), t, tau, tau + 0.1, np.full(joints, 0.2), "N·m")
+    files = [tmp_path / "a" / "heat.png", *(tmp_path / f"{n}.png" for n in ("plain", "profile", "bars", "q", "tau"))]
+    for file in files:
+        with image.open(file) as picture:
+            pixels = np.asarray(picture.convert("L"))
+        assert pixels.std() > 5, "it is not blank"

@@ -1,0 +1,90 @@
+"""From external joint torques to the wrench at the tip of the arm.
+
+The principle of virtual work: a wrench F at the tip shows in the joints as `tau_ext = J^T F`, J the Jacobian of the
+tip. F follows by least squares through the singular values of J. Force and torque have different units, so J is first
+made dimensionless: `LENGTH` weighs a force of 1 N as much as a torque of 0.25 N·m, about what it is at a tool.
+
+Near a singularity J has a small singular value sigma: a part of the wrench that the structure of the arm bears and that
+hardly reaches the joints. Where sigma is below `damping` it is damped, just so much that its inverse never grows beyond
+that of `damping` (Nakamura and Hanafusa 1986, for each singular value by itself); above there is no damping and thus no
+bias. What the damped inverse returns of a true wrench is `R F` with the resolution matrix R. A direction of the wrench
+whose entry on the diagonal of R is below `RESOLVED` is lost, or mixed with one that is lost: it is NaN.
+
+Sign: positive is what the environment applies to the robot, as everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vastares_ros.core.arm import Arm
+from vastares_ros.core.samples import Array
+
+from .rigid_body import RigidBody
+
+LENGTH = 0.25  # [m]
+RESOLVED = 0.99  # of each direction; then it holds less than a tenth of any other
+
+
+@dataclass(frozen=True, slots=True)
+class Wrench:
+    """The wrench that the environment applies to the tip.
+
+    Attributes:
+        values: force [N] then torque [N·m] at the origin of the reference frame, in its axes, shape (6,); NaN where
+            it cannot be known.
+        known: which of the values are, shape (6,).
+        singularity: smallest over largest singular value of the dimensionless Jacobian: 0 in a singularity, and always
+            for an arm of less than six joints; 1 where all directions are seen alike. Arms come to 0.1 or 0.2.
+    """
+
+    values: Array
+    known: NDArray[np.bool_]
+    singularity: float
+
+
+class WrenchEstimator:
+    """Least squares for the wrench at the tip of an arm with J joints.
+
+    Attributes:
+        frame_id: the frame at whose origin and in whose axes the wrench is given, for `header.frame_id`.
+    """
+
+    def __init__(self, arm: Arm, reference: str = "", damping: float = 0.05):
+        """Set up for the tip of an arm.
+
+        Args:
+            arm: its J joints, in the order of q and tau_ext, and the tip on which the environment acts.
+            reference: frame of the URDF in which to give the wrench, the tip where empty. Both the axes and the point
+                about which torque counts are those of this frame, as the message WrenchStamped demands; so with the
+                base as reference, torque is about the base.
+            damping: singular value of the dimensionless Jacobian below which directions fade, above 0.
+
+        Raises:
+            RobotError: pinocchio is not installed, or the URDF lacks a joint or a frame.
+        """
+        self._body = RigidBody(arm)
+        self.frame_id = reference or arm.tip
+        self._body.require_frame(self.frame_id)
+        self._damping = damping
+        self._scale = np.repeat([LENGTH, 1.0], 3)  # (6,), wrench to [N·m] throughout
+        self._nothing = Wrench(np.full(6, np.nan), np.zeros(6, dtype=bool), float("nan"))
+
+    def step(self, q: Array, tau_ext: Array) -> Wrench:
+        """The wrench behind external torques tau_ext [N·m] at positions q [rad], both of shape (J,).
+
+        Where one of them is not finite, nothing is known.
+        """
+        if not (np.isfinite(q).all() and np.isfinite(tau_ext).all()):
+            return self._nothing
+        jacobian = self._body.tip_jacobian(q, self.frame_id) / self._scale[:, None]
+        u, sigma, vt = np.linalg.svd(jacobian, full_matrices=False)  # (6, K), (K,), (K, J) with K = min(6, J)
+        clipped = np.maximum(sigma, self._damping)
+        resolution = (u * u) @ (sigma / clipped) ** 2  # (6,), diagonal of R
+        known = resolution >= RESOLVED
+        values = u @ (sigma / clipped**2 * (vt @ tau_ext)) / self._scale
+        singularity = float(sigma[-1] / sigma[0]) if len(sigma) == 6 else 0.0
+        return Wrench(np.where(known, values, np.nan), known, singularity)

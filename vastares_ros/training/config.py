@@ -1,0 +1,113 @@
+"""What a training run depends on besides the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from vastares_ros.core.errors import ConfigError
+from vastares_ros.core.signals import FilterConfig
+from vastares_ros.models.methods import method, network_config
+from vastares_ros.physics.friction import FRICTION_MODELS, MIN_TIME_CONSTANT
+
+
+def check_friction_model(where: str, friction_model: str, time_constant: float) -> None:
+    """Refuse a friction model that is unknown, or a time constant of adaptive friction [s] out of range.
+
+    Args:
+        where: put before the names of both fields in messages.
+        friction_model: should be one of `physics.friction.FRICTION_MODELS`.
+        time_constant: should be 0, or from `MIN_TIME_CONSTANT` to an hour.
+
+    Raises:
+        ConfigError: one of them is wrong.
+    """
+    if friction_model not in FRICTION_MODELS:
+        raise ConfigError(f"{where}friction_model is {friction_model!r}: use one of {', '.join(FRICTION_MODELS)}")
+    if time_constant and not MIN_TIME_CONSTANT <= time_constant <= 3600:
+        raise ConfigError(
+            f"{where}friction_time_constant is {time_constant:g}: use {MIN_TIME_CONSTANT:g} to 3600 s, or 0 for none"
+        )
+
+
+@dataclass(frozen=True)
+class RigidBodyModelConfig:
+    """The rigid-body model that a network corrects.
+
+    Attributes:
+        kind: "rigid_body", identified from the training recordings, or "none": the network learns all of the torque.
+        form: of friction, one of `physics.friction.FORMS`.
+        following: time in which the level of friction is followed [s]; 0: as identified, see `physics.friction`.
+    """
+
+    kind: str = "none"
+    friction_model: str = "extended"
+    friction_time_constant: float = 20.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("none", "identified"):
+            raise ConfigError(f"rigid_body_model.kind is {self.kind!r}: use none or identified")
+        check_friction_model("rigid_body_model.", self.friction_model, self.friction_time_constant)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that a training run depends on, besides the data.
+
+    Attributes:
+        model: the method, a name of `models.methods.METHODS`.
+        network: its network, of the method's configuration class; a mapping is parsed as one.
+        rigid_body_model: what the network corrects, if anything.
+        filter: low-pass of all signals, see `FilterConfig`.
+        epochs: passes over the training windows.
+        epoch_windows: windows of a pass at most; where there are more, every pass draws that many anew.
+        batch: windows a step ([1]: 128).
+        learning_rate: initial rate of Adam ([1]: 0.01).
+        plateau_factor: what the rate is multiplied by on a plateau of the training loss.
+        plateau_patience: epochs without progress that make a plateau.
+        weight_decay: decoupled weight decay of Adam; 0 is the plain Adam of [1].
+        early_stopping: epochs without progress on the validation recordings after which training ends; used only
+            where validation recordings are named, which then also choose the best epoch, joint by joint.
+        seed: of the initial weights and of the order of the windows.
+    """
+
+    model: str = "va_sta_reslstm"
+    network: Any = field(default_factory=dict)
+    rigid_body_model: RigidBodyModelConfig = field(default_factory=RigidBodyModelConfig)
+    filter: FilterConfig = field(default_factory=FilterConfig)
+    epochs: int = 30
+    epoch_windows: int = 20_000
+    batch: int = 128
+    learning_rate: float = 0.01
+    plateau_factor: float = 0.5
+    plateau_patience: int = 3
+    weight_decay: float = 0.1
+    early_stopping: int = 15
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.network, method(self.model).config):
+            object.__setattr__(self, "network", network_config(self.model, self.network))
+        if self.network.rigid_body_torque and self.rigid_body_model.kind == "none":
+            raise ConfigError(
+                "network.rigid_body_torque is true, but there is no rigid-body model: set rigid_body_model.kind to "
+                "identified"
+            )
+        for name, low in (
+            ("epochs", 1),
+            ("epoch_windows", 2),
+            ("batch", 2),
+            ("plateau_patience", 0),
+            ("early_stopping", 1),
+            ("seed", 0),
+        ):
+            if getattr(self, name) < low:
+                raise ConfigError(f"{name} is {getattr(self, name)}: use {low} or more")
+        if self.seed >= 2**32:
+            raise ConfigError(f"seed is {self.seed}: use less than 2^32")
+        if not self.learning_rate > 0:
+            raise ConfigError(f"learning_rate is {self.learning_rate}: use a number above 0")
+        if not 0 < self.plateau_factor < 1:
+            raise ConfigError(f"plateau_factor is {self.plateau_factor}: use a number between 0 and 1")
+        if self.weight_decay < 0:
+            raise ConfigError(f"weight_decay is {self.weight_decay}: use 0 or more")

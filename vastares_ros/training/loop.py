@@ -1,0 +1,169 @@
+"""The training loop of [1], section 4: Adam, mean squared error (3), rate reduced on plateau, batches of 128."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vastares_ros.core.errors import ConfigError
+from vastares_ros.core.samples import Episode
+from vastares_ros.models.kinds import make_model
+from vastares_ros.models.methods import NETWORKS, Fitted
+from vastares_ros.models.rigid_body import IdentifiedDynamics
+
+from .checkpoint import Best, restore_checkpoint, save_checkpoint
+from .config import TrainConfig
+from .processor import kept_memory, quick_products
+from .seeds import SeedRun
+from .windows import LearningModel, Windows
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands after an epoch: standardised mean squared errors over all joints, and the rate of Adam."""
+
+    epoch: int
+    epochs: int
+    loss: float
+    validation: float | None
+    learning_rate: float
+    windows_per_s: float
+
+
+def train_seeds(
+    training: Sequence[Episode],
+    validation: Sequence[Episode],
+    rate: float,
+    config: TrainConfig,
+    seeds: Sequence[int],
+    device: torch.device,
+    report: Callable[[Progress], None] = lambda progress: None,
+    checkpoint: Path | None = None,
+    dynamics: IdentifiedDynamics | None = None,
+) -> list[LearningModel | ConfigError]:
+    """Train one network per joint and seed, all in one batched pass.
+
+    The seeds share nothing: each has its own weights, order of windows, learning rate, best epochs and end, and becomes
+    what it would have become alone, but for rounding.
+
+    Args:
+        training: episodes to learn from.
+        validation: episodes that choose the best epoch, per joint; may be empty.
+        rate: samples per second of all episodes [Hz].
+        config: everything else; its own seed does not count.
+        seeds: of the initial weights and of the order of the windows.
+        device: where to train.
+        report: called after every epoch, with averages over the seeds.
+        checkpoint: file to write after every epoch, and to go on from where it exists.
+        dynamics: what the networks correct, all of them in full: every gate is one.
+
+    Returns:
+        For each seed its model, in eval mode, on the CPU; or why it has none.
+
+    Raises:
+        DatasetError: nothing is long enough for a window, or a checkpoint belongs to another run.
+    """
+    kind = "network" if dynamics is None else "hybrid"
+    models: list[Any] = []  # all of the kind
+    for seed in seeds:
+        torch.manual_seed(seed)
+        models.append(make_model(kind, training[0].q.shape[1], config.network, dynamics))
+    data = Windows(training, rate, config.filter, models[0])
+    held_out = Windows(validation, rate, config.filter, models[0]) if validation else None
+    for model in models:
+        model.fit_scalers(data.x, data.tau)
+        model.to(device)
+    data.to(models[0])
+    if held_out is not None:
+        held_out.to(models[0])
+    if isinstance(models[0].network, Fitted):  # solved at once: no gradient, no epochs, no checkpoint
+        return [_fit(model, seed, data, held_out, report) for model, seed in zip(models, seeds, strict=True)]
+
+    joints = models[0].joints
+    network = NETWORKS[type(config.network)](joints, config.network, seeds=len(seeds)).to(device)
+    states = [model.network.state_dict() for model in models]
+    network.load_state_dict({name: torch.cat([state[name] for state in states]) for name in states[0]})
+    runs = [SeedRun(network, seed, part, joints, config) for part, seed in enumerate(seeds)]
+    best = Best(network, len(seeds) * joints)
+    run = {"config": repr(replace(config, seed=0)), "seeds": list(seeds), "windows": len(data)}
+    start = restore_checkpoint(checkpoint, run, network, runs, best)
+
+    # a transformer's many small products are slower with the quick ones
+    with kept_memory(), nullcontext() if config.model == "transformer" else quick_products():
+        for epoch in range(start, config.epochs):
+            began = time.perf_counter()
+            batches = torch.stack([r.batches(len(data), epoch) for r in runs], dim=1).to(device)  # (steps, S, B)
+            network.train()
+            total = torch.zeros(len(runs) * joints, device=device)
+            for which in batches:
+                x, tau = data.take(which)
+                if len(runs) == 1:
+                    x = x[0]  # shared by all joints: not copied for each
+                loss = (network(x) - tau.transpose(0, 1).flatten(1)).square().mean(0)  # (S*J,)
+                loss.sum().backward()  # the sum keeps each network's gradient its own
+                for r in runs:
+                    r.step()
+                network.zero_grad(set_to_none=False)  # the runs hold views of it
+                total += loss.detach()
+            losses = (total / len(batches)).view(len(runs), joints).mean(1).tolist()
+            validation_loss = None
+            if held_out is not None:
+                per_net = loss_per_net(network, held_out)
+                validation_loss = float(per_net.nanmean())
+                best.update(network, per_net, epoch)
+            for r, train_loss in zip(runs, losses, strict=True):
+                r.after_epoch(epoch, train_loss, best.epoch[r.nets] if held_out is not None else None)
+            speed = batches.numel() / (time.perf_counter() - began)
+            learning = [r for r in runs if r.error is None]
+            if learning:
+                rate_now = float(np.mean([r.learning_rate for r in learning]))
+                mean_loss = float(
+                    np.mean([train_loss for r, train_loss in zip(runs, losses, strict=True) if not r.error])
+                )
+                report(Progress(epoch + 1, config.epochs, mean_loss, validation_loss, rate_now, speed))
+            save_checkpoint(checkpoint, run, epoch + 1, network, runs, best)
+            if all(r.ended for r in runs):
+                break
+    if held_out is not None:
+        best.restore(network)
+    trained: list[LearningModel | ConfigError] = []
+    for model, r in zip(models, runs, strict=True):
+        model.network.load_state_dict({name: value[r.nets] for name, value in network.state_dict().items()})
+        trained.append(r.error or model.eval().cpu())
+    return trained
+
+
+@torch.inference_mode()
+def loss_per_net(network: nn.Module, data: Windows) -> Tensor:
+    """Standardised mean squared error of each network (seeds * joints,), with frozen statistics."""
+    network.eval()
+    total: Tensor | float = 0.0
+    for which in torch.arange(len(data), device=data.first.device).split(1024):
+        x, tau = data.take(which)
+        predicted = network(x)
+        total = total + (predicted - tau.repeat(1, predicted.shape[1] // tau.shape[1])).square().sum(0)
+    assert isinstance(total, Tensor)
+    return total / len(data)
+
+
+def _fit(
+    model: LearningModel, seed: int, data: Windows, held_out: Windows | None, report: Callable[[Progress], None]
+) -> LearningModel:
+    began = time.perf_counter()
+    torch.manual_seed(seed)
+    x, tau = data.take(torch.arange(len(data), device=data.first.device))
+    network: Any = model.network
+    network.fit(x[:, -1], tau)
+    speed = len(data) / (time.perf_counter() - began)
+    train_loss = float(loss_per_net(network, data).mean())
+    validation_loss = float(loss_per_net(network, held_out).mean()) if held_out is not None else None
+    report(Progress(1, 1, train_loss, validation_loss, 0.0, speed))
+    return model.eval().cpu()
