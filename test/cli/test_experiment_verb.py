@@ -136,11 +136,11 @@ def test_physics_leaves_each_recording_out_in_turn(tmp_path, arm_dataset, capfd)
     figures = json.loads((tmp_path / "out" / "physics.json").read_text())
     table = figures["table"]
     assert set(table["hybrid with ResLSTM+SA+VA-TA"]["nmse"]) == {"one", "two", "three"} == set(figures["recordings"])
-    assert table["plain identification"]["nmse_mean"][0] < table["ridge"]["nmse_mean"][0]
-    assert {"GRU", "rich identification", "rich, friction followed in 20 s"} < set(table)
+    assert table["basic friction model"]["nmse_mean"][0] < table["ridge"]["nmse_mean"][0]
+    assert {"GRU", "extended friction model", "extended, adaptive within 20 s"} < set(table)
     cells = [json.loads(p.read_text()) for p in (tmp_path / "out" / "cells").glob("*/result.json")]
-    mine = [c for c in cells if c["row"] == "plain identification"]
-    assert table["plain identification"]["nmse_mean"][0] == pytest.approx(
+    mine = [c for c in cells if c["row"] == "basic friction model"]
+    assert table["basic friction model"]["nmse_mean"][0] == pytest.approx(
         sum(c["nmse_mean"]["model"] for c in mine) / 3
     )
     assert (tmp_path / "out" / "physics.md").read_text() in capfd.readouterr().out

@@ -220,7 +220,7 @@ def test_bad_input_is_one_line_and_leaves_no_file(tmp_path, capsys, free, moving
     assert "choose with --topic" in fails(capsys, free, good, out, topic="/joint_states")
     assert "no URDF: name the robot with --robot" in fails(capsys, free, good, out, robot=None)
     ur3 = config_folder() / "urdf" / "ur3.urdf"
-    assert "joint 'Wrist 3' is not in the URDF" in fails(capsys, free, good, out, "--urdf", ur3, robot=None)
+    assert "the URDF has no joint Wrist 3, Elbow" in fails(capsys, free, good, out, "--urdf", ur3, robot=None)
     (tmp_path / "bad.urdf").write_bytes(b"\xff\xfe")
     assert "not UTF-8 text" in fails(capsys, free, good, out, "--urdf", tmp_path / "bad.urdf")
     assert "the joints of iiwa14 are not among" in fails(capsys, free, good, out, robot="iiwa14")

@@ -126,5 +126,5 @@ def test_limits_come_from_the_urdf_by_the_names_of_the_driver():
 def test_without_a_urdf_no_limit_is_known():
     for unknown in (None, robot("")):
         assert np.isnan(joint_limits(unknown, ("A", "B"))).all()
-    with pytest.raises(RobotError, match="the URDF of r is not XML"):
+    with pytest.raises(RobotError, match="the URDF is not XML"):
         joint_limits(robot("<robot"), ("A",))

@@ -87,7 +87,7 @@ def test_seeds_of_a_row_in_one_pass_are_what_they_would_be_alone(tmp_path, cells
 def test_a_seed_that_diverges_leaves_the_others_alone(tmp_path, cells, monkeypatch):
     rows = [cell for cell in cells if cell.row == "two"]
     (good,) = run_pass([rows[1]], tmp_path / "alone")
-    steps = experiment.fit_seeds.__globals__["train_seeds"].__globals__["_Run"]
+    steps = experiment.fit_seeds.__globals__["train_seeds"].__globals__["SeedRun"]
     step = steps.step
     monkeypatch.setattr(steps, "step", lambda self: (step(self), self.part or _spoil(self)))
     bad, other = run_pass(rows, tmp_path / "together")

@@ -11,6 +11,7 @@ from one_seed import signals, train
 
 from vastares_ros.core.errors import ConfigError, DatasetError, DeviceError
 from vastares_ros.core.signals import windows
+from vastares_ros.models.networks import NetworkModel
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.runtime.device import device_for
 from vastares_ros.training import processor
@@ -86,7 +87,7 @@ def test_validation_keeps_the_best_epoch_and_stops_early(dataset):
     config = replace(SMALL, epochs=40, early_stopping=2, learning_rate=0.2)  # too fast: validation gets worse soon
     model = train(dataset.episodes[:1], dataset.episodes[1:2], RATE, config, CPU, seen.append)
     assert len(seen) < 40
-    held_out = Windows(dataset.episodes[1:2], RATE, config).to(model)
+    held_out = Windows(dataset.episodes[1:2], RATE, config.filter, model).to(model)
     with torch.inference_mode():
         x, tau = held_out.take(torch.arange(len(held_out)))
         loss = (model.network(x) - tau).square().mean()
@@ -99,9 +100,9 @@ def test_a_run_that_diverges_says_so(dataset):
 
 
 def test_windows_span_no_two_episodes_and_end_with_their_target(dataset):
-    data = Windows(dataset.episodes, RATE, SMALL)
-    assert len(data) == sum(len(e) - 7 for e in dataset.episodes)
     model = train(dataset.episodes[:1], (), RATE, replace(SMALL, epochs=1), CPU)
+    data = Windows(dataset.episodes, RATE, SMALL.filter, model)
+    assert len(data) == sum(len(e) - 7 for e in dataset.episodes)
     data.to(model)
     x, tau = data.take(torch.arange(len(data)))
     expected_x = np.concatenate([windows(signals(e, RATE, SMALL)[0], 8) for e in dataset.episodes])
@@ -112,7 +113,7 @@ def test_windows_span_no_two_episodes_and_end_with_their_target(dataset):
 
 def test_a_dataset_too_short_for_a_window(make_episode):
     with pytest.raises(DatasetError, match="longest of 1 episodes has 5 samples, a window takes 8"):
-        Windows([make_episode(samples=5)], RATE, SMALL)
+        Windows([make_episode(samples=5)], RATE, SMALL.filter, NetworkModel(2, SMALL.network))
 
 
 def test_devices():

@@ -95,6 +95,8 @@ def _bag(path: Path) -> None:
 
 def _facts(facts: dict[str, object]) -> None:
     table = Table(show_header=False, box=None)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(f"[bold]{name}[/bold]", str(value))
     console.print(table)
