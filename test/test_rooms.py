@@ -10,7 +10,7 @@ import pytest
 import vastares_ros
 
 PACKAGE = Path(vastares_ros.__file__).parent
-ROOMS = ("core", "models", "runtime", "io", "training", "cli", "nodes")
+ROOMS = ("core", "physics", "models", "runtime", "io", "training", "report", "cli", "nodes")
 MODULES = sorted(p.relative_to(PACKAGE.parent) for p in PACKAGE.rglob("*.py"))
 
 

@@ -119,7 +119,7 @@ def test_bad_input(prepared, arm_dataset, tmp_path, capsys):
     (tmp_path / "bytes.urdf").write_bytes(b"\xff\xfe\xff")
     assert "not UTF-8" in fails(capsys, prepared, "--urdf", tmp_path / "bytes.urdf", "-o", out)
     write_dataset(tmp_path / "d", replace(arm_dataset, robot="mine"))
-    assert "no URDF of robot 'mine': give identify or train one by --urdf" in fails(capsys, tmp_path / "d", "-o", out)
+    assert "no URDF of robot 'mine': give one with --urdf" in fails(capsys, tmp_path / "d", "-o", out)
     assert "no episode 'four'" in fails(capsys, prepared, "--test", "four", "-o", out)
     assert "every recording is held out" in fails(capsys, prepared, "--test", "one", "two", "three", "-o", out)
     assert not out.exists()

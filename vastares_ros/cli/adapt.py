@@ -2,7 +2,7 @@
 
 Where the bundle has identified dynamics, mass, centre of mass and inertia of what was added at the tip are found and
 become part of the arm; all else stays. Where it has none, each joint gets a small correction by the positions of all
-joints, good around the poses that were seen. Two thirds of the motion fit, the last third judges: all figures are of it.
+joints, which holds near the poses that were seen. Two thirds of the motion fit, and the last third judges.
 """
 
 from __future__ import annotations
