@@ -106,8 +106,8 @@ def _too_slow(parity: Parity, playback: Playback, rate: float) -> str:
     return (
         f"the node was too slow: it missed {parity.missed} of {expected} joint states at {pace:.0f} Hz, and what it "
         f"missed is missing in its windows, too. To compare all the same, play slower (--rate {rate / 4:g}). For a "
-        "node that keeps up, train a smaller network (`hidden`, `window`, or another `--model`) or use a rigid-body model "
-        "(vastares identify)"
+        "node that keeps up, train a smaller network (`hidden`, `window`, or another `--model`) or use a rigid-body "
+        "model (vastares identify)"
     )
 
 
@@ -120,8 +120,8 @@ def _table(parity: Parity, count: int, title: str) -> Table:
         difference = "none to compare" if output.max_difference is None else f"{output.max_difference:g}"
         counts = (output.expected, output.received, output.missing, output.unexpected)
         table.add_row(name, *map(str, counts), difference)
-    latency = parity.latency_ms
-    times = "" if latency["p50"] is None else "latency p50 {p50:.2f}, p99 {p99:.2f}, max {max:.2f} ms".format(**latency)
+    latency = {name: value for name, value in parity.latency_ms.items() if value is not None}
+    times = "latency p50 {p50:.2f}, p99 {p99:.2f}, max {max:.2f} ms".format(**latency) if latency else "no answer"
     verdict = "equal to the last bit" if parity.equal else "[bold red]not equal[/bold red]"
     table.caption = f"{count} messages, {parity.strays} strays; {times}; {verdict}"
     table.caption_justify = "left"

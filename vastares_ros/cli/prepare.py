@@ -49,7 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="published effort times this is the torque; one factor, or one a joint (default: the robot's, or 1)",
     )
     parser.add_argument(
-        "--effort-unit", choices=UNITS, type=normal_unit, help="unit of the scaled effort (default: the robot's, or N·m)"
+        "--effort-unit",
+        choices=UNITS,
+        type=normal_unit,
+        help="unit of the scaled effort (default: the robot's, or N·m)",
     )
     parser.add_argument(
         "--rate",

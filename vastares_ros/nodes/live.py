@@ -119,12 +119,13 @@ def _answers(
         for at, answer in heard.get(output.name, ()):
             message = deserialize_message(answer, TYPES[output.kind])
             stamp_ns = from_stamp(message.header.stamp)
+            i: int | None
             if output.kind == WRENCH:  # whose frame_id is its frame: the next message with this stamp
                 i = next((i for i in places.get(stamp_ns, ()) if i > newest), None)
                 values = from_wrench(message)
             else:
-                i = int(message.header.frame_id)
-                i = i if stamps[i] == stamp_ns and message.name == names else None
+                number = int(message.header.frame_id)
+                i = number if stamps[number] == stamp_ns and message.name == names else None
                 values = message.effort
             if i is None or answers.came[output.name][i]:
                 answers.strays += 1
