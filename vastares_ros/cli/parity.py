@@ -114,7 +114,7 @@ def _too_slow(parity: Parity, playback: Playback, rate: float) -> str:
 def _table(parity: Parity, count: int, title: str) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("topic", no_wrap=True)
-    for column in ("expected", "received", "missing", "unexpected", "largest\ndifference"):
+    for column in ("expected", "received", "missing", "extra", "largest\ndifference"):
         table.add_column(column, justify="right")
     for name, output in parity.outputs.items():
         difference = "none to compare" if output.max_difference is None else f"{output.max_difference:g}"

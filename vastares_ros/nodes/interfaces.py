@@ -182,7 +182,7 @@ ESTIMATOR = Interface(
         Parameter(
             "urdf",
             "",
-            "URDF file for the wrench; empty takes the topic robot_description as soon as it comes, and before that the "
+            "URDF file for the wrench; empty takes the topic robot_description as soon as it comes, and until then the "
             "URDF in the bundle, or else the one in the package.",
         ),
         Parameter(

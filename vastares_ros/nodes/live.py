@@ -112,8 +112,8 @@ def _answers(
     answers = Answers(len(playback.messages), len(joints))
     stamps = [stamp_ns for stamp_ns, *_ in playback.messages]
     places: dict[int, list[int]] = {}
-    for i, stamp_ns in enumerate(stamps):
-        places.setdefault(stamp_ns, []).append(i)
+    for place, stamp_ns in enumerate(stamps):
+        places.setdefault(stamp_ns, []).append(place)
     for output in OUTPUTS:
         names, newest = list(output.names or joints), -1
         for at, answer in heard.get(output.name, ()):
@@ -121,7 +121,7 @@ def _answers(
             stamp_ns = from_stamp(message.header.stamp)
             i: int | None
             if output.kind == WRENCH:  # whose frame_id is its frame: the next message with this stamp
-                i = next((i for i in places.get(stamp_ns, ()) if i > newest), None)
+                i = next((place for place in places.get(stamp_ns, ()) if place > newest), None)
                 values = from_wrench(message)
             else:
                 number = int(message.header.frame_id)
