@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 
 T = TypeVar("T")
+MIN_SECONDS = 2.0  # of a progress bar over time
 console = Console(highlight=False, soft_wrap=True)
 messages = Console(highlight=False, soft_wrap=True, stderr=True)
 
@@ -20,6 +22,11 @@ messages = Console(highlight=False, soft_wrap=True, stderr=True)
 def add_force(parser: argparse.ArgumentParser) -> None:
     """The option that allows replacing output."""
     parser.add_argument("--force", action="store_true", help="replace what is there already")
+
+
+def add_rate(parser: argparse.ArgumentParser) -> None:
+    """The option for the pace of a bag that is played."""
+    parser.add_argument("--rate", type=float, default=1.0, help="times the recorded pace (default: %(default)s)")
 
 
 def add_topic(parser: argparse.ArgumentParser, default: str) -> None:
@@ -30,6 +37,17 @@ def add_topic(parser: argparse.ArgumentParser, default: str) -> None:
 def tracked(items: Sequence[T], what: str) -> Iterable[T]:
     """The items, with a progress bar where somebody sees it."""
     return track(items, what, console=messages, transient=True, disable=not messages.is_terminal)
+
+
+@contextmanager
+def progress_of(what: str, seconds: float) -> Iterator[Callable[[float], None]]:
+    """A progress bar over a time [s], where it is long enough; the function that it gives takes the time passed [s]."""
+    if seconds < MIN_SECONDS:
+        yield lambda passed: None
+        return
+    with Progress(console=messages, refresh_per_second=4, transient=True, disable=not messages.is_terminal) as progress:
+        task = progress.add_task(what, total=seconds)
+        yield lambda passed: progress.update(task, completed=passed)
 
 
 def warn_of_contact(recordings: Mapping[str, str]) -> None:

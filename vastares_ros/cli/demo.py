@@ -21,7 +21,7 @@ import yaml
 from rich.table import Table
 
 from vastares_ros.cli.arguments import add_force, console, write_json
-from vastares_ros.cli.main import VERBS, main
+from vastares_ros.cli.main import main
 from vastares_ros.cli.simulate import TRUTH_TOPIC
 from vastares_ros.core.joints import columns
 from vastares_ros.core.samples import Array
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     began = time.perf_counter()
     folder: Path = args.output
     check_output(folder, CONFIG, args.force)
-    for module in (VERBS["parity"][0], "pinocchio", "matplotlib"):  # what is absent is told now, not minutes later
+    for module in ("rclpy", "pinocchio", "matplotlib"):  # what is absent is told now, not minutes later
         importlib.import_module(module)
     if folder.exists():
         shutil.rmtree(folder)

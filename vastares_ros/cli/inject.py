@@ -15,7 +15,6 @@ import numpy as np
 
 from vastares_ros.cli.arguments import add_force, add_topic, console
 from vastares_ros.cli.simulate import TRUTH_TOPIC
-from vastares_ros.cli.train import read_yaml
 from vastares_ros.core.arm import resolve_arm
 from vastares_ros.core.errors import BagError, ConfigError, RobotError
 from vastares_ros.core.joints import columns
@@ -30,6 +29,7 @@ from vastares_ros.io.bags import (
     read_joint_states,
     recording_from,
 )
+from vastares_ros.io.folders import read_yaml
 from vastares_ros.io.injections import Injected, inject
 from vastares_ros.io.mcap import McapWriter, check_mcap, written_mcap
 from vastares_ros.io.robots import load_robot, read_urdf

@@ -28,8 +28,8 @@ VERBS = {
     "replay": ("vastares_ros.cli.replay", "run a bundle over a bag and write an MCAP to look at"),
     "inject": ("vastares_ros.cli.inject", "add known pushes to a recording of free motion"),
     "layout": ("vastares_ros.cli.layout", "a layout of PlotJuggler, RViz or Foxglove for exactly this robot"),
-    "play": ("vastares_ros.nodes.play", "publish a bag over DDS with its own stamps"),
-    "parity": ("vastares_ros.nodes.parity", "play a bag through the live node and compare with offline"),
+    "play": ("vastares_ros.cli.play", "publish a bag over DDS with its own stamps"),
+    "parity": ("vastares_ros.cli.parity", "play a bag through the live node and compare with offline"),
     "info": ("vastares_ros.cli.info", "what a bundle, a dataset or a bag holds"),
     "demo": ("vastares_ros.cli.demo", "simulate, train and estimate live, from nothing"),
     "simulate": ("vastares_ros.cli.simulate", "record bags of a simulated arm"),
@@ -104,20 +104,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(verb: str, args: Sequence[str]) -> int:
     if verb not in VERBS:
         return _without_verb(verb)
+    if verb in NODES:
+        return _run_node(verb, args)
     module = importlib.import_module(VERBS[verb][0])
     parser = argparse.ArgumentParser(
         prog=f"vastares {verb}",
-        usage=f"vastares {verb} --ros-args -p NAME:=VALUE ..." if verb in NODES else None,
         description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    if verb not in NODES:
-        module.add_arguments(parser)
-        return module.run(parser.parse_args(args))
+    module.add_arguments(parser)
+    return module.run(parser.parse_args(args))
+
+
+def _run_node(verb: str, args: Sequence[str]) -> int:
     if "-h" in args or "--help" in args:
-        parser.print_help()
+        from vastares_ros.nodes.interfaces import help_text  # needs neither ROS nor torch
+
+        print(help_text(verb))
         return 0
-    return module.main(list(args))
+    return importlib.import_module(VERBS[verb][0]).main(list(args))
 
 
 def _without_verb(argument: str) -> int:

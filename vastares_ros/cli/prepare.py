@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vastares_ros.cli.arguments import add_force, add_topic, console, tracked
 from vastares_ros.core.errors import ConfigError, DatasetError, RobotError
-from vastares_ros.core.robot import UNITS, Driver, Robot, choose_driver
+from vastares_ros.core.robot import UNITS, Driver, Robot, choose_driver, normal_unit
 from vastares_ros.core.sampling import RATE_TOLERANCE, resample, same_rate
 from vastares_ros.io import archives
 from vastares_ros.io.archives import ArchiveRecording, ArchiveRows
@@ -49,7 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="published effort times this is the torque; one factor, or one a joint (default: the robot's, or 1)",
     )
     parser.add_argument(
-        "--effort-unit", choices=UNITS, type=_unit, help="unit of the scaled effort (default: the robot's, or N·m)"
+        "--effort-unit",
+        choices=UNITS,
+        type=normal_unit,
+        help="unit of the scaled effort (default: the robot's, or N·m)",
     )
     parser.add_argument(
         "--rate",
@@ -85,10 +88,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for rtde: what to learn (default: actual_current_as_torque where it is there, in N·m and without "
         "gravity; else actual_current, in A)",
     )
-
-
-def _unit(text: str) -> str:
-    return {"Nm": "N·m", "N.m": "N·m"}.get(text, text)  # few keyboards have the dot
 
 
 def run(args: argparse.Namespace) -> int:
