@@ -13,6 +13,9 @@ from rich.console import Console
 from rich.progress import Progress, track
 from rich.table import Table
 
+from vastares_ros.runtime.bundle import ResidualSource
+from vastares_ros.training.verdict import poor_joints
+
 T = TypeVar("T")
 MIN_SECONDS = 2.0  # of a progress bar over time
 console = Console(highlight=False, soft_wrap=True)
@@ -56,6 +59,40 @@ def warn_of_contact(recordings: Mapping[str, str]) -> None:
         messages.print(
             f"warning: {recording} does not fit the others, most at {joint}: did something touch the arm, or was there "
             f"another tool? Leave it out, or name it with --test"
+        )
+
+
+def warn_of_joints(figures: Mapping[str, Any], constant: Mapping[str, str], recordings: Sequence[str]) -> None:
+    """Name joints whose estimate is of no use, and those that the averages leave out.
+
+    Args:
+        figures: see `training.evaluate.score`.
+        constant: joints that the training recordings do not show, and why.
+        recordings: what the figures are of.
+    """
+    for joint, why in constant.items():
+        messages.print(
+            f"warning: {joint} {why} in the training recordings: nothing can be learned of it, and the means leave it "
+            f"out. Leave it out of the dataset by `vastares prepare --joints`, or record motion of it"
+        )
+    for joint, why in poor_joints(figures["nmse"], constant).items():
+        messages.print(
+            f"warning: do not use the estimate of {joint}: on {', '.join(recordings)} it has {why}. Record more motion "
+            f"of this joint, or try `vastares identify`"
+        )
+
+
+def warn_of_bound(source: ResidualSource) -> None:
+    """Tell where the bound is not from motion that the model has not seen, or from one recording only."""
+    if source.how == "training":
+        messages.print(
+            f"warning: the bound of free motion is from {source}, which the model has seen, and is too small: contact "
+            f"will be reported where there is none. Record more, or name recordings by --validation"
+        )
+    elif source.how == "blocks":
+        messages.print(
+            f"warning: the bound of free motion is {source}: other motion may leave more. Record more, or name "
+            f"recordings by --validation"
         )
 
 

@@ -10,7 +10,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from vastares_ros.cli.arguments import add_force, add_topic, console, scores_table, tracked, write_json
+from vastares_ros.cli.arguments import add_force, add_topic, console, scores_table, tracked, warn_of_joints, write_json
 from vastares_ros.cli.sources import read_source
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.samples import Episode
@@ -55,9 +55,10 @@ def run(args: argparse.Namespace) -> int:
     recordings = list(dict.fromkeys(e.recording for e in episodes))
     split = bundle.training["split"]
     seen = [name for name in recordings if name in [*split["training"], *split.get("adaptation", [])]]
-    figures = score(predictions, bundle.joints, variance)
+    figures = score(predictions, bundle.joints, variance, bundle.constant_joints)
     figures |= {"unit": bundle.effort.unit, "recordings": recordings, "trained_on": seen}
     console.print(scores_table(figures, bundle.effort.unit, f"{args.bundle} on {', '.join(recordings)}"))
+    warn_of_joints(figures, bundle.constant_joints, recordings)
     if seen:
         console.print(f"Note: {', '.join(seen)} was trained on: these figures say nothing about unseen motion.")
     if args.json:

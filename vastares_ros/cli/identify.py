@@ -2,8 +2,11 @@
 
 Only the kinematics of the URDF must be right: masses and inertias are found, as far as the motion shows them. The basic
 friction model has viscous and Coulomb friction and offsets; the extended one adds friction that is larger at low speed,
-that grows with load and with the cube root of speed, and that keeps its side at rest. Recordings named by --test and
---validation are kept out of everything; of the others each is left out in turn to choose how much to trust the URDF.
+that grows with load and with the cube root of speed, and that keeps its side at rest. Recordings named by --test are
+kept out of everything; of those that are identified from each is left out in turn to choose how much to trust the URDF.
+
+The bound of free motion, above which external torque is reported as contact, comes from the --validation recordings.
+Without them it is cross-validated: the arm is identified anew without each recording in turn, up to ten times.
 
 With --observer, the bundle runs the generalised momentum observer with what was identified: its external torque follows
 the true one as a first-order lag with the gain, which is a low-pass by itself.
@@ -17,7 +20,15 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from vastares_ros.cli.arguments import add_force, console, messages, scores_table, warn_of_contact
+from vastares_ros.cli.arguments import (
+    add_force,
+    console,
+    messages,
+    scores_table,
+    warn_of_bound,
+    warn_of_contact,
+    warn_of_joints,
+)
 from vastares_ros.core.errors import ConfigError
 from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.bundles import INDEX, save_bundle
@@ -27,6 +38,7 @@ from vastares_ros.models.rigid_body import ObserverConfig
 from vastares_ros.physics.friction import FRICTION_MODELS
 from vastares_ros.physics.identification import Identification
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
+from vastares_ros.training.verdict import impossible_parameters
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,10 +95,15 @@ def run(args: argparse.Namespace) -> int:
         f"{', '.join(split[bundle.metrics['of']])}{seen}"
     )
     console.print(scores_table(bundle.metrics, bundle.effort.unit, title))
+    console.print(f"bound of free motion: {bundle.residual_source}")
     console.print(base_table(found))
     for line in remarks(found, dataset):
         console.print(line)
     warn_of_contact(found.contact)
+    for line in impossible_parameters(found.parameters, bundle.joints, np.abs(bundle.qd_range).max(axis=0)):
+        messages.print(f"warning: {line}. Torque may be right all the same; check the joint's effort, or record more")
+    warn_of_joints(bundle.metrics, bundle.constant_joints, split[bundle.metrics["of"]])
+    warn_of_bound(bundle.residual_source)
     return 0
 
 

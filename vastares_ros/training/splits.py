@@ -67,6 +67,11 @@ def between(episodes: Sequence[Episode], start: int, end: int) -> tuple[Episode,
     return tuple(parts)
 
 
+def recordings(episodes: Sequence[Episode]) -> list[str]:
+    """The names of the recordings that some episodes were cut from, each once, in order."""
+    return list(dict.fromkeys(e.recording for e in episodes))
+
+
 def leakage_warning(recordings: Sequence[str]) -> str:
     """What to say where a split cuts inside recordings."""
     names = ", ".join(recordings)
