@@ -111,8 +111,9 @@ class ArchiveRecording:
     def lines(self) -> list[str]:
         """What was read, dropped and split, and why, for people."""
         samples, pieces = sum(len(e) for e in self.episodes), len(self.episodes)
+        duration = sum(e.t[-1] - e.t[0] for e in self.episodes)
         found = f"{self.rows} rows: {samples} samples at {self.rate:.1f} Hz"
-        lines = [f"{found} in {pieces} piece{'s' * (pieces > 1)} ({samples / self.rate:.1f} s)"]
+        lines = [f"{found} in {pieces} piece{'s' * (pieces > 1)} ({duration:.1f} s)"]
         dropped = {
             "rows with a missing or non-finite value": self.nan,
             "rows that repeat a stamp": self.repeats,
@@ -165,7 +166,7 @@ def recording_from(
         t, starts = np.arange(len(rows.q)) / rate, starts | broken
     else:
         try:
-            t, rate = rows.t, measured_rate(rows.t[finite])
+            t, rate = rows.t, measured_rate(rows.t[np.isfinite(rows.t)])
         except BagError as error:
             raise DatasetError(f"{rows.path}: {error}") from None
     if fitted is None or not same_rate(fitted, rate):
