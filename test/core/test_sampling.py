@@ -17,11 +17,31 @@ def seconds(first, last):
     return np.arange(round(first * RATE), round(last * RATE)) / RATE
 
 
-def test_the_rate_is_the_median_so_that_jitter_and_gaps_do_not_count():
+def test_jitter_and_gaps_do_not_count_for_the_rate():
     t = seconds(0, 5) + np.random.default_rng(0).normal(0, 1e-4, 500)
-    assert measured_rate(np.append(t, 60.0)) == pytest.approx(RATE, rel=0.01)
+    assert measured_rate(np.append(t, 60.0)) == pytest.approx(RATE, rel=1e-4)
+    assert measured_rate(np.concatenate([t, t - 600, t - 600])) == pytest.approx(RATE, rel=1e-4)
     with pytest.raises(BagError, match="two different stamps"):
         measured_rate(np.ones(5))
+
+
+@pytest.mark.parametrize("rate", [50.0, 94.0, 125.0, 222.0])
+def test_stamps_in_whole_milliseconds_do_not_mislead_the_rate(rate):
+    t = 1.7e9 + np.arange(round(58.1 * rate)) / rate
+    assert measured_rate(np.round(t, 3)) == pytest.approx(rate, rel=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2])
+def test_a_lost_sample_counts_as_two_steps(share):
+    kept = np.random.default_rng(0).random(6000) >= share
+    t = np.arange(6000)[kept] / 94
+    assert measured_rate(t) == pytest.approx(94, rel=1e-6)
+    assert measured_rate(np.round(t, 3)) == pytest.approx(94, rel=1e-3)
+
+
+def test_without_losses_the_rate_is_steps_over_time():
+    t = np.cumsum(np.random.default_rng(0).uniform(0.9, 1.1, 1000)) / RATE
+    assert measured_rate(t) == pytest.approx(999 / (t[-1] - t[0]), rel=1e-12)
 
 
 def test_one_lost_sample_passes_and_two_do_not():

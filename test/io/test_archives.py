@@ -5,6 +5,7 @@ import pytest
 from scipy.io import savemat
 
 from vastares_ros.core.errors import ConfigError, DatasetError
+from vastares_ros.core.robot import Effort
 from vastares_ros.io.archives import (
     FORMATS,
     KUKA2_TAU,
@@ -21,6 +22,8 @@ from vastares_ros.io.archives import (
     rtde,
     sarcos,
 )
+from vastares_ros.io.datasets import Dataset
+from vastares_ros.training.splits import paper_split
 
 NAMES = tuple(f"joint_{j}" for j in range(1, 8))
 
@@ -156,6 +159,28 @@ def test_every_matrix_of_kuka1_is_a_recording(tmp_path):
     first, second = kuka1(tmp_path / "b.mat")
     assert (first.name, second.name) == ("b-train", "b-test") and (len(first.q), len(second.q)) == (600, 200)
     np.testing.assert_array_equal(second.q, q[:200] + 1)
+
+
+def test_numbered_runs_of_kuka1_come_in_the_order_of_their_numbers(tmp_path):
+    q, qd, qdd, tau = motion()
+    wide = np.concatenate([q, qd, qdd, tau], axis=1)
+    savemat(tmp_path / "k.mat", {f"run{i}": wide[: 200 + i] for i in (1, 10, 2, 9)})
+    runs = kuka1(tmp_path / "k.mat")
+    assert [r.name for r in runs] == [f"k-run{i}" for i in (1, 2, 9, 10)]
+    assert [len(r.q) for r in runs] == [201, 202, 209, 210]
+
+
+def test_the_split_of_the_paper_ends_within_run_8_of_its_kuka_file(data):
+    runs = kuka1(data / "kuka1" / "KukaDirectDynamics.mat")
+    recordings = [recording_from(rows, NAMES, [1.0] * 7) for rows in runs]
+    assert [r.name.rpartition("-")[2] for r in recordings] == [f"kukatraj{i}" for i in range(1, 11)]
+    episodes = tuple(e for r in recordings for e in r.episodes)
+    assert len(episodes) == 10 and sum(map(len, episodes)) == sum(r.rows for r in recordings) == 20_068
+    whole = Dataset("iiwa7", tuple(NAMES), "/joint_states", Effort("N·m", (1.0,) * 7), 100.0, episodes)
+    training, tested = paper_split(whole, "kuka1")
+    assert (sum(map(len, training)), sum(map(len, tested))) == (16_000, 4_000)
+    assert training[-1].recording == tested[0].recording == runs[7].name and len(tested[0]) == 52
+    assert tested[-1].recording == runs[9].name and len(tested[-1]) == len(episodes[9]) - 68
 
 
 def test_a_wrong_kuka1_file_names_its_variables(tmp_path):

@@ -9,6 +9,7 @@ gives the rate (`fitted_rate`). A row whose q differs from that by more than the
 from __future__ import annotations
 
 import csv as text
+import re
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,8 +112,9 @@ class ArchiveRecording:
     def lines(self) -> list[str]:
         """What was read, dropped and split, and why, for people."""
         samples, pieces = sum(len(e) for e in self.episodes), len(self.episodes)
+        duration = sum(e.t[-1] - e.t[0] for e in self.episodes)
         found = f"{self.rows} rows: {samples} samples at {self.rate:.1f} Hz"
-        lines = [f"{found} in {pieces} piece{'s' * (pieces > 1)} ({samples / self.rate:.1f} s)"]
+        lines = [f"{found} in {pieces} piece{'s' * (pieces > 1)} ({duration:.1f} s)"]
         dropped = {
             "rows with a missing or non-finite value": self.nan,
             "rows that repeat a stamp": self.repeats,
@@ -165,7 +167,7 @@ def recording_from(
         t, starts = np.arange(len(rows.q)) / rate, starts | broken
     else:
         try:
-            t, rate = rows.t, measured_rate(rows.t[finite])
+            t, rate = rows.t, measured_rate(rows.t[np.isfinite(rows.t)])
         except BagError as error:
             raise DatasetError(f"{rows.path}: {error}") from None
     if fitted is None or not same_rate(fitted, rate):
@@ -220,7 +222,8 @@ def kuka1(path: Path) -> list[ArchiveRows]:
 
     A file declares one of: matrices of 28 columns (q, qd, qdd, tau); matrices of 35 columns, such as `kukatraj1`
     (q, qd, tau, and q and qd of the next row); pairs `X…` of 21 columns (q, qd, qdd) and `Y…` of 7 (tau); or q, qd and
-    tau each. Every matrix is a recording.
+    tau each. Every matrix is a recording; those numbered come in the order of their numbers
+    (1, 2, … 10, where the file has 1, 10, 2, …), by which the splits of [1] count samples.
 
     Raises:
         DatasetError: it is no MATLAB file, or a matrix is none of these.
@@ -249,8 +252,17 @@ def kuka1(path: Path) -> list[ArchiveRows]:
         ArchiveRows(
             f"{path.stem}-{name}" if len(parts) > 1 else path.stem, path, q, qd, tau, unit="N·m", rate_fits=True
         )
-        for name, (q, qd, tau) in parts.items()
+        for name, (q, qd, tau) in ((name, parts[name]) for name in _natural_order(parts))
     ]
+
+
+def _natural_order(names: Iterable[str]) -> list[str]:
+    """Names that differ by a number alone in the order of that number (2 before 10), the others as they come."""
+    names = list(names)
+    stems = [re.sub(r"\d+", "", name) for name in names]
+    return sorted(
+        names, key=lambda name: (stems.index(re.sub(r"\d+", "", name)), [int(n) for n in re.findall(r"\d+", name)])
+    )
 
 
 def kuka2(path: Path) -> list[ArchiveRows]:

@@ -1,18 +1,13 @@
-"""Bags in: the columns of a JointState topic, and the `Recording` cut from them. Bags out: JointState topics.
+"""A bag file → the columns of its JointState topics, and the `Recording` of one arm cut from them.
 
-ROS 1 `.bag`, rosbag2 sqlite3 and MCAP, in a folder with metadata.yaml or bare, through `rosbags`. The definition of
-JointState is the same in every ROS 2 distribution, and in ROS 1 apart from `header.seq`, so a definition stored in the
-bag is not needed.
-
-Reading is fast where the layout of messages does not change: the lengths and names in a serialised JointState fix the
-place of every number in it, so all messages that share those bytes with the first are decoded by one numpy view.
+Reads ROS 1 `.bag`, rosbag2 sqlite3 and MCAP, in a folder with metadata.yaml or bare, through `rosbags`.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain, combinations
@@ -23,72 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader as Ros2Reader
-from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
-from vastares_ros.core.errors import BagError, OutputError, VastaresError
+from vastares_ros.core.errors import BagError, VastaresError
 from vastares_ros.core.joints import JointAssembler, columns, field
 from vastares_ros.core.samples import Array, Episode, seconds
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate
 
+from .decode import FIELDS, JOINT_STATE, JointStates, MessageTable, decode, in_order, iter_messages, stack
+
 DEFAULT_TOPIC = "/joint_states"
-JOINT_STATE = "sensor_msgs/msg/JointState"  # rosbags calls the ROS 1 type so too
 ABSURD = 1e6  # no joint is there, that fast or that strong: a damaged file or a broken driver
-STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
 
 _REPAIR = {".bag": "rosbag reindex", ".mcap": "mcap recover", ".db3": "sqlite3's .recover"}
-_FIELDS = ("position", "velocity", "effort")
-_ROS1 = get_typestore(Stores.ROS1_NOETIC)
-_ROS2 = get_typestore(Stores.ROS2_HUMBLE)
 
 Reader = Ros1Reader | Ros2Reader
-Stamps = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class MessageTable:
-    """N messages of one layout, in order: the same K names and the same fields filled.
-
-    Attributes:
-        names: K joint names as published.
-        stamp_ns: header stamps, shape (N,) [ns].
-        receive_ns: when the recorder received them, shape (N,) [ns].
-        position: shape (N, K) [rad], or (N, 0) where the field is empty.
-        velocity: likewise [rad/s].
-        effort: likewise [as published].
-    """
-
-    names: tuple[str, ...]
-    stamp_ns: Stamps
-    receive_ns: Stamps
-    position: Array
-    velocity: Array
-    effort: Array
-
-    def __len__(self) -> int:
-        return len(self.stamp_ns)
-
-
-@dataclass(frozen=True)
-class JointStates:
-    """Everything a JointState topic holds.
-
-    Attributes:
-        path: the bag.
-        topic: the topic.
-        tables: the messages, one table for every layout.
-        which: table of each message in bag order, shape (M,); message i is the next unread row of `tables[which[i]]`.
-        notes: what a user should know about the file, one line each.
-    """
-
-    path: Path
-    topic: str
-    tables: tuple[MessageTable, ...]
-    which: NDArray[np.intp]
-    notes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.which)
 
 
 @dataclass(frozen=True)
@@ -206,7 +149,7 @@ def read_joint_states(path: str | Path, topic: str = DEFAULT_TOPIC) -> JointStat
         for length, data in raw.items():
             at = np.array(place[length], dtype=np.intp)
             rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, length)
-            for index, table in _decode(rows, receive_ns[at], isinstance(reader, Ros1Reader)):
+            for index, table in decode(rows, receive_ns[at], isinstance(reader, Ros1Reader)):
                 layout = (table.names, table.position.shape[1], table.velocity.shape[1], table.effort.shape[1])
                 parts[layout].append((at[index], table))
     if not parts:
@@ -214,26 +157,10 @@ def read_joint_states(path: str | Path, topic: str = DEFAULT_TOPIC) -> JointStat
     which = np.empty(len(receive), dtype=np.intp)
     tables = []
     for k, group in enumerate(parts.values()):
-        at, table = _stack(group)
+        at, table = stack(group)
         which[at] = k
         tables.append(table)
     return JointStates(path, topic, tuple(tables), which, notes)
-
-
-def iter_messages(states: JointStates) -> Iterator[tuple[int, tuple[str, ...], Array, Array, Array]]:
-    """Messages one by one in bag order, as `(stamp_ns, names, position, velocity, effort)`."""
-    rows = [zip(t.stamp_ns.tolist(), t.position, t.velocity, t.effort, strict=True) for t in states.tables]
-    for k in states.which:
-        stamp_ns, position, velocity, effort = next(rows[k])
-        yield stamp_ns, states.tables[k].names, position, velocity, effort
-
-
-def in_order(states: JointStates, column: str) -> Stamps:
-    """Stamps of all messages in bag order, shape (M,) [ns]; `column` is "stamp_ns" or "receive_ns"."""
-    stamps = np.empty(len(states), dtype=np.int64)
-    for k, table in enumerate(states.tables):
-        stamps[states.which == k] = getattr(table, column)
-    return stamps
 
 
 def published_names(states: JointStates) -> tuple[str, ...]:
@@ -333,32 +260,6 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
     )
 
 
-def write_joint_states(path: str | Path, topics: Mapping[str, MessageTable], storage: str = "mcap") -> None:
-    """Write a rosbag2 folder of JointState topics, in the order of their receive times.
-
-    Args:
-        path: folder to make.
-        topics: topic → its messages.
-        storage: "mcap" or "sqlite3".
-
-    Raises:
-        OutputError: the path exists or cannot be written.
-    """
-    path = Path(path)
-    if path.exists():
-        raise OutputError(f"{path} exists: remove it or choose another path")
-    rows = []
-    try:
-        with Writer(path, version=8, storage_plugin=STORAGES[storage]) as writer:
-            for topic, table in topics.items():
-                connection = writer.add_connection(topic, JOINT_STATE, typestore=_ROS2)
-                rows += [(int(ns), connection, row) for ns, row in zip(table.receive_ns, _encode(table), strict=True)]
-            for receive_ns, connection, row in sorted(rows, key=lambda r: r[0]):
-                writer.write(connection, receive_ns, row)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror}): choose another path") from error
-
-
 def _where(states: JointStates) -> str:
     return f"{states.path}, topic {states.topic}"
 
@@ -441,132 +342,6 @@ def _absent(path: Path, topic: str, reader: Reader, notes: Sequence[str]) -> str
     return f"{path}{noted} holds no JointState, but {held}: record the topic of the robot's joint states"
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Where things stand in the bytes of one serialised JointState.
-
-    Attributes:
-        decides: places of the lengths and names, which decide where everything stands.
-        dtype: view of the numbers: sec, nanosec, position, velocity, effort.
-    """
-
-    decides: NDArray[np.intp]
-    dtype: np.dtype[Any]
-
-    @classmethod
-    def of(cls, message: Any, length: int, ros1: bool) -> _Layout:
-        """Layout of a message that is `length` bytes long.
-
-        ROS 1 packs fields without gaps behind a sequence number. CDR aligns them, counting from behind its four bytes
-        of encapsulation, and ends strings with a NUL.
-        """
-        decides: list[int] = []
-        at = 12  # behind sequence number or encapsulation, and stamp
-
-        def align(size: int) -> None:
-            nonlocal at
-            at += 0 if ros1 else (4 - at) % size
-
-        def deciding(size: int) -> None:
-            nonlocal at
-            decides.extend(range(at, at + size))
-            at += size
-
-        nul = 0 if ros1 else 1
-        deciding(4)
-        at += len(message.header.frame_id.encode()) + nul
-        align(4)
-        deciding(4)
-        for name in message.name:
-            align(4)
-            deciding(4 + len(name.encode()) + nul)
-        offsets, formats = [4, 8], ["<u4" if ros1 else "<i4", "<u4"]
-        align(4)
-        for name in _FIELDS:
-            deciding(4)
-            size = len(getattr(message, name))
-            align(8 if size else 1)
-            offsets.append(at)
-            formats.append(f"({size},)<f8")
-            at += 8 * size
-        names = ["sec", "nanosec", *_FIELDS]
-        dtype = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": length})
-        return cls(np.array(decides), dtype)
-
-    def view(self, rows: NDArray[np.uint8]) -> NDArray[Any]:
-        """The numbers in serialised messages, shape (N, length) → (N,)."""
-        return np.ascontiguousarray(rows).reshape(-1).view(self.dtype)
-
-
-def _decode(rows: NDArray[np.uint8], receive_ns: Stamps, ros1: bool) -> Iterator[tuple[NDArray[np.intp], MessageTable]]:
-    """Decode serialised messages of one length.
-
-    Args:
-        rows: their bytes, shape (N, length).
-        receive_ns: shape (N,) [ns].
-        ros1: ROS 1 serialisation, else CDR.
-
-    Yields:
-        Rows and the table they hold; every row once.
-    """
-
-    def single(row: np.intp) -> tuple[Any, MessageTable]:
-        raw = rows[row].tobytes()
-        message: Any = (_ROS1.deserialize_ros1 if ros1 else _ROS2.deserialize_cdr)(raw, JOINT_STATE)
-        stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-        values = (np.array(getattr(message, name), dtype=np.float64)[None] for name in _FIELDS)
-        return message, MessageTable(tuple(message.name), np.array([stamp_ns]), receive_ns[row : row + 1], *values)
-
-    left = np.arange(len(rows))
-    while len(left):
-        message, first = single(left[0])
-        layout = _Layout.of(message, rows.shape[1], ros1)
-        same = (rows[np.ix_(left, layout.decides)] == rows[left[0], layout.decides]).all(axis=1)
-        numbers = layout.view(rows[left[same]])
-        stamp_ns = numbers["sec"].astype(np.int64) * 1_000_000_000 + numbers["nanosec"]
-        values = [np.ascontiguousarray(numbers[name]) for name in _FIELDS]
-        table = MessageTable(first.names, stamp_ns, receive_ns[left[same]], *values)
-        if not _begins_with(table, first):  # other byte order, for one: leave it to the library
-            yield from ((left[i : i + 1], single(row)[1]) for i, row in enumerate(left))
-            return
-        yield left[same], table
-        left = left[~same]
-
-
-def _begins_with(table: MessageTable, first: MessageTable) -> bool:
-    """Whether the first row of a table holds the same bits as the table `first` of one row."""
-    columns = ("stamp_ns", *_FIELDS)
-    return all(getattr(table, c)[:1].tobytes() == getattr(first, c).tobytes() for c in columns)
-
-
-def _stack(parts: Sequence[tuple[NDArray[np.intp], MessageTable]]) -> tuple[NDArray[np.intp], MessageTable]:
-    """Join tables of one layout, with the place of each row in the bag, in bag order."""
-    at = np.concatenate([place for place, _ in parts])
-    order = np.argsort(at)
-    columns = (
-        np.concatenate([getattr(table, c) for _, table in parts])[order] for c in ("stamp_ns", "receive_ns", *_FIELDS)
-    )
-    return at[order], MessageTable(parts[0][1].names, *columns)
-
-
-def _encode(table: MessageTable) -> Iterator[bytes]:
-    """Serialise a table as CDR: the first message through the library, the others by its layout."""
-    if not len(table):
-        return
-    types = _ROS2.types
-    time = types["builtin_interfaces/msg/Time"](sec=0, nanosec=0)
-    header = types["std_msgs/msg/Header"](stamp=time, frame_id="")
-    fields = {name: np.ascontiguousarray(getattr(table, name)[0], dtype=np.float64) for name in _FIELDS}
-    message = types[JOINT_STATE](header=header, name=list(table.names), **fields)
-    first = np.frombuffer(_ROS2.serialize_cdr(message, JOINT_STATE, little_endian=True), dtype=np.uint8)
-    rows = np.tile(first, (len(table), 1))
-    numbers = _Layout.of(message, len(first), ros1=False).view(rows)
-    numbers["sec"], numbers["nanosec"] = np.divmod(table.stamp_ns, 1_000_000_000)
-    for name in _FIELDS:
-        numbers[name] = getattr(table, name)
-    yield from (row.tobytes() for row in rows)
-
-
 def _assemble(
     states: JointStates, joints: Sequence[str], scale: Sequence[float]
 ) -> tuple[NDArray[np.intp], Array, Array, Array]:
@@ -578,7 +353,7 @@ def _assemble(
         for k, (table, (ours, theirs)) in enumerate(zip(states.tables, places, strict=True)):
             rows = np.flatnonzero(states.which == k)
             holds[rows] = len(ours) > 0
-            for x, name in zip(values, _FIELDS, strict=True):
+            for x, name in zip(values, FIELDS, strict=True):
                 x[np.ix_(rows, ours)] = field(getattr(table, name).T, theirs, len(table.names)).T
         q, qd, tau = values[:, holds]
         return np.flatnonzero(holds), q, qd, tau * np.asarray(scale, dtype=np.float64)
@@ -594,7 +369,7 @@ def _assemble(
 def _finite(where: str, joints: Sequence[str], values: Sequence[Array]) -> NDArray[np.bool_]:
     """Which samples are whole, shape (N,), of q, qd and tau, each (N, J); an error where most of a joint is not."""
     finite = np.abs(values) < ABSURD  # (3, N, J); False for NaN, too
-    for name, per_joint in zip(_FIELDS, finite.mean(axis=1), strict=True):
+    for name, per_joint in zip(FIELDS, finite.mean(axis=1), strict=True):
         if none := [joint for joint, share in zip(joints, per_joint, strict=True) if not share]:
             raise BagError(
                 f"{where}: no {name} on {', '.join(none)}: this robot's driver publishes none, so use one "

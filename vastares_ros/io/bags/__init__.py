@@ -1,0 +1,33 @@
+"""Bags: `decode` (bytes ↔ columns), `read` (a file → columns → a `Recording`), `write` (columns → a file)."""
+
+from .decode import JOINT_STATE, JointStates, MessageTable, in_order, iter_messages
+from .read import (
+    ABSURD,
+    DEFAULT_TOPIC,
+    Recording,
+    all_topics,
+    joint_state_topics,
+    published_names,
+    read_joint_states,
+    read_recording,
+    recording_from,
+)
+from .write import write_joint_states
+
+__all__ = [
+    "ABSURD",
+    "DEFAULT_TOPIC",
+    "JOINT_STATE",
+    "JointStates",
+    "MessageTable",
+    "Recording",
+    "all_topics",
+    "in_order",
+    "iter_messages",
+    "joint_state_topics",
+    "published_names",
+    "read_joint_states",
+    "read_recording",
+    "recording_from",
+    "write_joint_states",
+]
