@@ -23,15 +23,15 @@ import yaml
 from rich.progress import Progress
 
 from vastares_ros.cli.arguments import console, messages, write_json
-from vastares_ros.cli.train import read_config, read_yaml
 from vastares_ros.core.errors import ConfigError, VastaresError
 from vastares_ros.core.samples import Episode
 from vastares_ros.io.bundles import load_bundle
+from vastares_ros.io.configs import read_yaml
 from vastares_ros.io.datasets import Dataset, dataset_arm, load_dataset
 from vastares_ros.models.methods import METHODS, network_config
 from vastares_ros.report import pictures
 from vastares_ros.runtime.device import device_for
-from vastares_ros.training.config import TrainConfig
+from vastares_ros.training.config import TrainConfig, read_config
 from vastares_ros.training.experiment import (
     EXPERIMENTS,
     Run,

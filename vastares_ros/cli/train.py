@@ -13,25 +13,22 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-import yaml
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vastares_ros.cli.arguments import add_force, console, messages, scores_table, warn_of_contact
-from vastares_ros.core.config import from_mapping
 from vastares_ros.core.errors import ConfigError, OutputError
 from vastares_ros.io.bundles import INDEX, save_bundle
 from vastares_ros.io.datasets import load_dataset
 from vastares_ros.io.folders import check_output
 from vastares_ros.models.methods import METHODS
 from vastares_ros.runtime.device import device_for
-from vastares_ros.training.config import TrainConfig
+from vastares_ros.training.config import TrainConfig, read_config
 from vastares_ros.training.fit import fit
 from vastares_ros.training.loop import Progress as Epoch
 from vastares_ros.training.splits import PAPER_SPLITS, leakage_warning
@@ -109,38 +106,6 @@ def run(args: argparse.Namespace) -> int:
     if leakage := bundle.metrics.get("leakage"):
         messages.print(leakage_warning(leakage))
     return 0
-
-
-def read_config(path: Path | None, given: Mapping[str, Any]) -> TrainConfig:
-    """A training configuration: the defaults, or a YAML file, and what is `given` besides.
-
-    Raises:
-        ConfigError: the file is missing, not YAML, or has a field that is unknown or wrong.
-    """
-    if path is None:
-        return from_mapping(TrainConfig, given)
-    values = read_yaml(path, "copy config/train.yaml and change what you need")
-    try:
-        return from_mapping(TrainConfig, {**values, **given})
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
-
-
-def read_yaml(path: Path, otherwise: str) -> Mapping[str, Any]:
-    """The mapping in a YAML file.
-
-    Raises:
-        ConfigError: the file is missing (`otherwise` says what to do), not YAML, or no mapping.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} does not exist: {otherwise}") from error
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{path}: it must be a mapping of fields, not {values!r}")
-    return values
 
 
 @contextmanager

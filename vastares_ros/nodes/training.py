@@ -20,7 +20,6 @@ from rclpy.subscription import SubscriptionEventCallbacks
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
-from vastares_ros.cli.train import read_config
 from vastares_ros.core.arm import joint_limits
 from vastares_ros.core.coverage import Coverage
 from vastares_ros.core.errors import ConfigError, DatasetError, RobotError, VastaresError
@@ -50,6 +49,7 @@ from vastares_ros.nodes.messages import from_joint_state, from_stamp, to_joint_s
 from vastares_ros.nodes.process import run
 from vastares_ros.nodes.trainer import Trainer
 from vastares_ros.runtime.device import device_for
+from vastares_ros.training.config import read_config
 
 DEPTH = 1000  # messages that wait while the node is held up: 2 s at 500 Hz
 FLUSH = 0.5  # seconds between two writes: a crash loses no more
