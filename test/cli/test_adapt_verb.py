@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from vastares_ros.cli.main import main
-from vastares_ros.cli.simulate import simulate
 from vastares_ros.core.errors import ConfigError
 from vastares_ros.io.bags import MessageTable, write_joint_states
 from vastares_ros.io.bundles import load_bundle
+from vastares_ros.io.simulations import simulate
 
 pytest.importorskip("pinocchio")
 CENTRE = (0.02, -0.03, 0.08)

@@ -11,11 +11,11 @@ import torch
 import yaml
 
 from vastares_ros.cli.main import main
-from vastares_ros.cli.simulate import TRUTH_TOPIC
 from vastares_ros.core.arm import resolve_arm
 from vastares_ros.io.bags import MessageTable, read_recording, write_joint_states
 from vastares_ros.io.bundles import load_bundle, save_bundle
 from vastares_ros.io.datasets import write_dataset
+from vastares_ros.io.injections import TRUTH_TOPIC
 from vastares_ros.io.robots import load_robot
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.physics.injection import Injector, profile_from

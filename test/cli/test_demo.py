@@ -9,8 +9,8 @@ import pytest
 
 from vastares_ros.cli import demo
 from vastares_ros.cli.main import main
-from vastares_ros.cli.simulate import TRUTH_TOPIC
 from vastares_ros.io.bags import MessageTable, write_joint_states
+from vastares_ros.io.injections import TRUTH_TOPIC
 
 
 @pytest.fixture

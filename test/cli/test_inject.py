@@ -7,13 +7,12 @@ import yaml
 from read_back import STORE, by_topic, when
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from vastares_ros.cli.inject import TRUE_WRENCH_TOPIC
 from vastares_ros.cli.main import main
-from vastares_ros.cli.simulate import TRUTH_TOPIC
 from vastares_ros.core.external import external_torque
 from vastares_ros.core.signals import CausalFilter
 from vastares_ros.io.bags import MessageTable, iter_messages, read_joint_states, read_recording, write_joint_states
 from vastares_ros.io.bundles import load_bundle
+from vastares_ros.io.injections import TRUE_WRENCH_TOPIC, TRUTH_TOPIC
 from vastares_ros.io.robots import config_folder, load_robot
 
 UR3 = ("Base", "Shoulder", "Elbow", "Wrist 1", "Wrist 2", "Wrist 3")

@@ -21,8 +21,6 @@ from rich.progress import Progress
 from rich.table import Table
 
 from vastares_ros.cli.arguments import add_force, add_topic, console, messages, write_json
-from vastares_ros.cli.inject import read_profile
-from vastares_ros.cli.simulate import TRUTH_TOPIC
 from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import BagError, ConfigError, RobotError
 from vastares_ros.core.samples import Episode
@@ -30,7 +28,7 @@ from vastares_ros.core.sampling import same_rate
 from vastares_ros.io.bags import Recording, all_topics, read_recording
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.folders import check_output, written_folder
-from vastares_ros.io.injections import read_truth
+from vastares_ros.io.injections import TRUTH_TOPIC, read_profile, read_truth
 from vastares_ros.io.robots import bundle_arm, read_urdf
 from vastares_ros.physics.injection import Injector, Profile
 from vastares_ros.physics.wrench import WrenchEstimator

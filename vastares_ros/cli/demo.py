@@ -22,12 +22,12 @@ from rich.table import Table
 
 from vastares_ros.cli.arguments import add_force, console, write_json
 from vastares_ros.cli.main import main
-from vastares_ros.cli.simulate import TRUTH_TOPIC
 from vastares_ros.core.joints import columns
 from vastares_ros.core.samples import Array
 from vastares_ros.io.bags import read_joint_states
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.folders import check_output
+from vastares_ros.io.injections import TRUTH_TOPIC
 from vastares_ros.report.html import demo_report
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.training.evaluate import Prediction

@@ -26,6 +26,7 @@ from vastares_ros.cli.arguments import console, messages, write_json
 from vastares_ros.core.errors import ConfigError, VastaresError
 from vastares_ros.core.samples import Episode
 from vastares_ros.io.bundles import load_bundle
+from vastares_ros.io.configs import read_yaml
 from vastares_ros.io.datasets import Dataset, dataset_arm, load_dataset
 from vastares_ros.io.folders import read_yaml
 from vastares_ros.models.methods import METHODS, network_config

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from vastares_ros.cli.arguments import add_force, add_topic, console
-from vastares_ros.cli.simulate import TRUTH_TOPIC
 from vastares_ros.core.arm import resolve_arm
 from vastares_ros.core.errors import BagError, ConfigError, RobotError
 from vastares_ros.core.joints import columns
@@ -29,13 +28,10 @@ from vastares_ros.io.bags import (
     read_joint_states,
     recording_from,
 )
-from vastares_ros.io.folders import read_yaml
-from vastares_ros.io.injections import Injected, inject
+from vastares_ros.io.injections import TRUE_WRENCH_TOPIC, TRUTH_TOPIC, Injected, inject, read_profile
 from vastares_ros.io.mcap import McapWriter, check_mcap, written_mcap
 from vastares_ros.io.robots import load_robot, read_urdf
-from vastares_ros.physics.injection import Injector, Profile, profile_from
-
-TRUE_WRENCH_TOPIC = "/true_external_wrench"
+from vastares_ros.physics.injection import Injector
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,19 +92,6 @@ def run(args: argparse.Namespace) -> int:
     if others:
         console.print(f"left out other topics of {args.bag}: {', '.join(others)}")
     return 0
-
-
-def read_profile(path: Path) -> Profile:
-    """The pushes of a YAML file.
-
-    Raises:
-        ConfigError: it cannot be read, or a field is wrong.
-    """
-    values = read_yaml(path, "copy config/wrench_push.yaml and change what you need")
-    try:
-        return profile_from(values)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
 
 
 def _driver(args: argparse.Namespace, robot: Robot | None, states: JointStates) -> Driver:

@@ -133,7 +133,8 @@ def run(args: argparse.Namespace) -> int:
 
 def gate_lines(gates: Mapping[str, float]) -> list[str]:
     """The share of the network's part that each joint of a hybrid adds, in words."""
-    lines = ["gates, the share of the network's part: " + ", ".join(f"{j} {g:.2f}" for j, g in gates.items())]
+    shares = ", ".join(f"{joint} {gate:.2f}" for joint, gate in gates.items())
+    lines = [f"gates, the share of the network's part: {shares}"]
     if max(gates.values()) < MIN_GATE:
         lines.append(
             "The network adds nothing on recordings that it was not trained on: use the rigid-body model alone, by "
@@ -144,7 +145,7 @@ def gate_lines(gates: Mapping[str, float]) -> list[str]:
 
 @contextmanager
 def _stoppable(checkpoint: Path) -> Iterator[None]:
-    """Ctrl-C tells how to go on."""
+    """Say after Ctrl-C how to go on."""
     try:
         yield
     except KeyboardInterrupt:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from vastares_ros.core.errors import ConfigError, OutputError
+from vastares_ros.core.errors import OutputError
 
 
 def check_output(path: Path, marker: str, force: bool) -> None:
@@ -75,20 +72,3 @@ def written_folder(path: Path, marker: str, force: bool) -> Iterator[Path]:
 def sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def read_yaml(path: Path, otherwise: str) -> Mapping[str, Any]:
-    """The mapping in a YAML file.
-
-    Raises:
-        ConfigError: the file is missing (`otherwise` says what to do), not YAML, or no mapping.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} does not exist: {otherwise}") from error
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{path}: it must be a mapping of fields, not {values!r}")
-    return values

@@ -10,7 +10,7 @@ from typing import Any
 from vastares_ros.core.config import from_mapping
 from vastares_ros.core.errors import ConfigError
 from vastares_ros.core.signals import FilterConfig
-from vastares_ros.io.folders import read_yaml
+from vastares_ros.io.configs import read_yaml
 from vastares_ros.models.methods import method, network_config
 from vastares_ros.physics.friction import FRICTION_MODELS, MIN_TIME_CONSTANT
 
@@ -118,10 +118,14 @@ class TrainConfig:
 
 
 def read_config(path: Path | None, given: Mapping[str, Any]) -> TrainConfig:
-    """A training configuration: the defaults, or a YAML file, and what is `given` besides.
+    """Read a training configuration.
+
+    Args:
+        path: YAML file as `config/train.yaml`; None for the defaults.
+        given: fields that replace those of the file.
 
     Raises:
-        ConfigError: the file is missing, not YAML, or has a field that is unknown or wrong.
+        ConfigError: the file is missing, is not YAML, or has a field that is unknown or wrong.
     """
     if path is None:
         return from_mapping(TrainConfig, given)
@@ -129,4 +133,4 @@ def read_config(path: Path | None, given: Mapping[str, Any]) -> TrainConfig:
     try:
         return from_mapping(TrainConfig, {**values, **given})
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {error}", path=path, **error.about) from error
