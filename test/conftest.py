@@ -4,8 +4,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+# Tests run side by side, and most matrices are small. Without this, threads of a test wait for cores that other tests
+# use, and some tests take ten times as long. The libraries read it when they are imported; child processes inherit it.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+
 import numpy as np
 import pytest
+import torch
 
 from vastares_ros.core.physics import RigidBody
 from vastares_ros.core.robot import Effort
@@ -15,6 +20,14 @@ from vastares_ros.io.robots import load_robot
 
 JOINTS = ("shoulder", "elbow")
 RATE = 125.0
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers() -> None:
+    """Draw the same random numbers in a test whichever tests ran before it."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
