@@ -24,6 +24,13 @@ RATE = 125.0
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the fixture `ros`; tests that use DDS without it bear the mark themselves."""
+    for item in items:
+        if "ros" in getattr(item, "fixturenames", ()):
+            item.add_marker("ros")
+
+
 @pytest.fixture(autouse=True)
 def _same_numbers() -> None:
     """Draw the same random numbers in a test whichever tests ran before it."""

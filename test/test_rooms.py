@@ -28,6 +28,7 @@ def test_imports_only_point_down(path):
             assert ROOMS.index(parts[1]) <= room, f"{path} imports {name}"
 
 
+@pytest.mark.process
 def test_every_other_room_imports_without_ros():
     modules = [".".join(m.with_suffix("").parts).removesuffix(".__init__") for m in MODULES if m.parts[1] != "nodes"]
     modules.remove("vastares_ros.__main__")  # runs on import

@@ -24,6 +24,7 @@ from vastares_ros.training.train import TrainConfig
 
 pytest.importorskip("pinocchio")
 Image = pytest.importorskip("PIL.Image")
+pytestmark = pytest.mark.slow
 FORCE = [0, 0, 60]
 PUSHES = [{"start": 2.0, "duration": 0.8, "force": FORCE, "every": 1.8, "repeat": 3}]
 FILES = {"comparison.json", "comparison.md", "report.html", "nmse.png", "push.png", "detection.png"}

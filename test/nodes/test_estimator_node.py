@@ -823,6 +823,7 @@ def test_it_says_in_one_line_what_it_loaded(ros, bundle_path):
         (["--", "out/bundle"], "argument 'out/bundle' is unknown: use --ros-args -p NAME:=VALUE"),
     ],
 )
+@pytest.mark.ros
 def test_what_it_cannot_start_with_is_one_line_and_status_2(capfd, given, told):
     with own_domain():
         status = main(["estimator", "--ros-args", *given])

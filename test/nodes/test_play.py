@@ -45,6 +45,7 @@ def test_every_message_arrives_in_order_under_its_own_stamp(ros, bag):
     assert heard[0].name == list(JOINTS)
 
 
+@pytest.mark.ros
 def test_it_plays_to_nobody_and_says_so(bag, capfd):
     with own_domain():
         assert main(["play", str(bag), "--rate", "100", "--wait", "0"]) == 0
@@ -53,6 +54,7 @@ def test_it_plays_to_nobody_and_says_so(bag, capfd):
     assert "300 messages" in printed.out
 
 
+@pytest.mark.ros
 def test_it_sleeps_until_each_message_is_due(bag, monkeypatch, capfd):
     """By a clock that only sleeping lets go on."""
     now = 100.0

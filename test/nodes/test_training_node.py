@@ -299,6 +299,7 @@ def test_what_it_cannot_be_configured_with_is_told_and_can_be_mended(ros, datase
     assert node.state == "unconfigured" and told in node.last_error
 
 
+@pytest.mark.ros
 def test_a_parameter_of_another_type_is_one_line_and_status_2(tmp_path, capfd):
     with own_domain():
         assert main(["training", "--ros-args", "-p", f"dataset:={tmp_path}", "-p", "effort_scale:=[1]"]) == 2

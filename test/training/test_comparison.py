@@ -173,6 +173,7 @@ def test_operating_points_go_from_many_alarms_to_one_an_hour():
     assert rates[0] == pytest.approx(counted)
 
 
+@pytest.mark.process
 def test_an_estimator_is_stepped_as_live(bundle, dataset, tmp_path):
     e = dataset.episodes[2]
     traced = step_through(bundle, e)

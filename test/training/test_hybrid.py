@@ -15,6 +15,7 @@ from vastares_ros.training.prior import arm_of
 from vastares_ros.training.train import TrainConfig
 
 pytest.importorskip("pinocchio")
+pytestmark = pytest.mark.slow
 CPU = torch.device("cpu")
 
 

@@ -222,6 +222,7 @@ print(outside, within, kept - held())
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
+@pytest.mark.process
 def test_memory_is_kept_while_it_trains_and_given_back_after():
     # a process of its own: in the threads of another allocator arena nothing is kept
     out = subprocess.run([sys.executable, "-c", KEEPING], capture_output=True, text=True, check=True).stdout
