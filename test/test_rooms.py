@@ -60,6 +60,7 @@ def test_verbs_import_nodes_only_inside_functions(path):
     assert "nodes" not in rooms_of(imported(outside, "vastares_ros.cli"))
 
 
+@pytest.mark.process
 def test_every_other_room_imports_without_ros():
     modules = [".".join(m.with_suffix("").parts).removesuffix(".__init__") for m in MODULES if m.parts[1] != "nodes"]
     modules.remove("vastares_ros.__main__")  # runs on import

@@ -74,6 +74,7 @@ def test_nothing_is_overwritten(tmp_path, capsys, everything):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.ros
 def test_whole_demo_runs(tmp_path, capfd, everything):
     folder = tmp_path / "demo"
     assert main(["demo", "-o", str(folder), "--quick"]) == 0

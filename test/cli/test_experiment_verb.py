@@ -32,6 +32,7 @@ def experiment(folder, name, *more):
     return main([str(a) for a in ("experiment", name, *arguments, *more)])
 
 
+@pytest.mark.process
 def test_a_table_its_picture_and_its_cache(folder, capfd):
     assert experiment(folder, "ablation", "--seeds", "2", "--test", "two") == 0
     out = capfd.readouterr().out
@@ -44,6 +45,7 @@ def test_a_table_its_picture_and_its_cache(folder, capfd):
     assert sorted((folder / "out" / "cells").iterdir()) == cells
 
 
+@pytest.mark.process
 def test_attention_and_trajectories(folder, capfd):
     assert experiment(folder, "attention", "--seeds", "1") == 0
     assert experiment(folder, "trajectories") == 0
@@ -51,6 +53,7 @@ def test_attention_and_trajectories(folder, capfd):
     assert names <= {p.name for p in (folder / "out").iterdir()}
 
 
+@pytest.mark.process
 def test_tune_writes_settings_that_the_others_take(folder, tmp_path, capfd):
     split = ("--test", "three", "--seeds", "1")
     assert experiment(folder, "tune", *split) == 2
@@ -85,6 +88,7 @@ def test_tune_writes_settings_that_the_others_take(folder, tmp_path, capfd):
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are looked up in /proc")
+@pytest.mark.process
 def test_workers_end_with_a_program_that_was_killed(folder):
     (folder / "long.yaml").write_text("epochs: 10000\n")
     arguments = ["attention", "--dataset", folder / "d", "--config", folder / "long.yaml", "-o", folder / "killed"]
@@ -127,6 +131,7 @@ def test_bad_input(folder, capfd, dataset, tmp_path):
     assert "ablation" in capfd.readouterr().err
 
 
+@pytest.mark.process
 def test_physics_leaves_each_recording_out_in_turn(tmp_path, arm_dataset, capfd):
     pytest.importorskip("pinocchio")
     write_dataset(tmp_path / "d", arm_dataset)

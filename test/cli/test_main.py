@@ -127,6 +127,7 @@ def test_unknown_verb_lists_the_verbs(capsys):
 
 
 @pytest.mark.parametrize("argv", [[], ["--help"], ["--version"]])
+@pytest.mark.process
 def test_help_and_version_import_no_verb_and_nothing_heavy(argv):
     program = (
         "import sys\nfrom vastares_ros.cli.main import VERBS, main\n"
@@ -138,6 +139,7 @@ def test_help_and_version_import_no_verb_and_nothing_heavy(argv):
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.process
 def test_closed_pipe_is_quiet(verb, tmp_path, unbuffered):
     verb(failing("print('more than anybody reads')"))
     program = (

@@ -168,6 +168,7 @@ def test_bad_input_leaves_no_file(tmp_path, capsys, moving, push, arm):
     assert {p.name for p in tmp_path.iterdir()} == {"bad.urdf", "short", "few"}
 
 
+@pytest.mark.slow
 def test_a_real_recording(tmp_path, data, arm):
     """A UR3 at work for 47 s, read from a ROS 1 bag: stamps of all outputs are stamps of inputs."""
     out = tmp_path / "out.mcap"

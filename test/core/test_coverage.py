@@ -1,7 +1,5 @@
 """Coverage of ranges of motion, and what is said to be missing."""
 
-import timeit
-
 import numpy as np
 import pytest
 
@@ -101,14 +99,6 @@ def test_without_limits_the_range_is_what_was_seen():
     assert coverage.position.min() > 0.9 and coverage.velocity[0] == 1.0
     assert coverage.velocity[1] == pytest.approx(0.6, abs=0.1)
     assert coverage.missing(0.8) == ["elbow: never faster than 0.63 rad/s backwards"]
-
-
-def test_a_sample_costs_little():
-    joints = [f"j{i}" for i in range(7)]
-    coverage = Coverage(joints, [-1.0] * 7, [1.0] * 7, [1.0] * 7)
-    q, qd = np.zeros(7), np.zeros(7)
-    seconds = min(timeit.repeat(lambda: coverage.add(q, qd), number=200, repeat=20)) / 200
-    assert seconds < 40e-6  # 10 µs on an idle core
 
 
 def robot(urdf):

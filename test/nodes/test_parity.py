@@ -12,12 +12,13 @@ from made import JOINTS, WINDOW, made_dataset, motion, stamps
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
+from vastares_ros.nodes.parity import Live, parity_figures, run_live, run_offline
+from vastares_ros.nodes.play import read_playback
+
 from vastares_ros.cli.main import main
 from vastares_ros.core.errors import VastaresError
 from vastares_ros.io.bags import MessageTable, write_joint_states
 from vastares_ros.io.bundles import load_bundle, save_bundle
-from vastares_ros.nodes.parity import Live, parity_figures, run_live, run_offline
-from vastares_ros.nodes.play import read_playback
 from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.fit import fit
 
@@ -46,6 +47,7 @@ def other(bundle_path, tmp_path):
     return tmp_path / "other"
 
 
+@pytest.mark.ros
 def test_every_message_is_answered_with_the_bits_of_offline(bundle_path, other, bag, tmp_path):
     json_file, parquet = tmp_path / "parity.json", tmp_path / "live.parquet"
     command = ["parity", str(bundle_path), str(bag), "--rate", "2", "--json", str(json_file), "--save", str(parquet)]
@@ -74,6 +76,7 @@ def test_every_message_is_answered_with_the_bits_of_offline(bundle_path, other, 
 
 
 @pytest.mark.parametrize("model", ["lstm", "mlp", "gpr"])
+@pytest.mark.ros
 def test_the_other_methods_run_in_the_node_too(model, bag, tmp_path):
     dataset = made_dataset()
     save_bundle(tmp_path / "bundle", fit(dataset, TrainConfig(model=model, epochs=1), torch.device("cpu")))
@@ -82,6 +85,7 @@ def test_the_other_methods_run_in_the_node_too(model, bag, tmp_path):
     assert figures["equal"] and figures["estimated_torque"]["received"] > N // 2
 
 
+@pytest.mark.ros
 def test_another_model_offline_fails_with_status_1(bundle_path, other, bag, monkeypatch, capfd):
     monkeypatch.setattr("vastares_ros.nodes.parity.load_bundle", lambda path: load_bundle(other))
     assert main(["parity", str(bundle_path), str(bag), "--rate", "4"]) == 1
@@ -105,6 +109,7 @@ def test_one_lost_or_additional_answer_is_not_equal(bundle_path, bag, broken):
     assert broken == "strays" or sum(figures[t][broken] for t in ("estimated_torque", "external_torque")) == 1
 
 
+@pytest.mark.ros
 def test_a_node_that_ends_is_an_error_with_its_own_words(bundle_path, bag):
     playback = read_playback(bag, "/joint_states", 1.0)
     nothing = np.zeros((2, N), dtype=bool)

@@ -15,6 +15,7 @@ from vastares_ros.training.fit import fit
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
 
 pytest.importorskip("pinocchio")
+pytestmark = pytest.mark.slow
 CPU = torch.device("cpu")
 
 

@@ -28,7 +28,6 @@ from vastares_ros.core.samples import Episode
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.configs import read_yaml
 from vastares_ros.io.datasets import Dataset, dataset_arm, load_dataset
-from vastares_ros.io.folders import read_yaml
 from vastares_ros.models.methods import METHODS, network_config
 from vastares_ros.report import pictures
 from vastares_ros.runtime.device import device_for
