@@ -104,12 +104,6 @@ def upside_down(episode, joints):
 
 def test_training_ends_once_validation_stands_still(dataset):
     seen = []
-<<<<<<< HEAD:test/training/test_loop.py
-    config = replace(SMALL, epochs=40, early_stopping=2, learning_rate=0.2)  # too fast: validation gets worse soon
-    model = train(dataset.episodes[:1], dataset.episodes[1:2], RATE, config, CPU, seen.append)
-    assert len(seen) < 40
-    held_out = Windows(dataset.episodes[1:2], RATE, config.filter, model).to(model)
-=======
     config = replace(SMALL, epochs=40, early_stopping=2)
     opposite = tuple(upside_down(e, [0, 1]) for e in dataset.episodes)
     model = train(dataset.episodes, opposite, RATE, config, CPU, seen.append)
@@ -135,8 +129,7 @@ def test_validation_keeps_the_best_epoch_of_each_joint(dataset):
     for name, kept in model.network.state_dict().items():
         expected = [last.network.state_dict()[name][0], first.network.state_dict()[name][1]]
         assert torch.equal(kept, torch.stack(expected)), f"{name}: joint 0 got better, joint 1 got worse"
-    held_out = Windows(half_opposite, RATE, config).to(model)
->>>>>>> h-tests:test/training/test_train.py
+    held_out = Windows(half_opposite, RATE, config.filter, model).to(model)
     with torch.inference_mode():
         x, tau = held_out.take(torch.arange(len(held_out)))
         loss = (model.network(x) - tau).square().mean()
