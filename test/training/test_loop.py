@@ -17,6 +17,7 @@ from vastares_ros.runtime.device import device_for
 from vastares_ros.training import processor
 from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.processor import quick_products
+from vastares_ros.training.seeds import SeedRun
 from vastares_ros.training.windows import Windows
 
 CPU = torch.device("cpu")
@@ -66,7 +67,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path, dataset):
 @pytest.mark.parametrize("patience", [0, 2])
 def test_the_rate_is_reduced_on_a_plateau(dataset, monkeypatch, patience):
     """Every batch holds all windows and no step is taken, so the loss stays the same but for rounding."""
-    monkeypatch.setattr(train_module._Run, "step", lambda self: None)
+    monkeypatch.setattr(SeedRun, "step", lambda self: None)
     rates = []
     config = replace(
         SMALL, epochs=9, batch=1000, learning_rate=0.5, plateau_patience=patience, plateau_factor=0.2
