@@ -271,7 +271,7 @@ class _Fit:
         self.settings = candidates[int(np.flatnonzero(errors <= errors.min() / MIN_IMPROVEMENT**2)[-1])]
 
     def choose(self, candidates: Sequence[_Settings], share: float) -> bool:
-        """Choose the candidate that predicts left-out recordings best, if its error is below `share` times the present."""
+        """Choose the candidate that predicts left-out recordings best, if its error is below `share` of today's."""
         errors = [self.error(c) for c in candidates]
         best = int(np.argmin(errors))
         if candidates[best] == self.settings or errors[best] >= share * self.error(self.settings):

@@ -7,8 +7,8 @@ made dimensionless first: `LENGTH` weighs a force of 1 N as much as a torque of 
 Near a singularity J has a small singular value sigma: a part of the wrench is carried by the structure of the arm and
 hardly reaches the joints. A singular value below `damping` is damped, just so much that its inverse does not exceed
 that of `damping` (Nakamura and Hanafusa 1986, applied to each singular value). Above it there is no damping and no
-bias. The damped inverse of a true wrench F is `R F` with the resolution matrix R. A direction of the wrench whose entry on the
-diagonal of R is below `RESOLVED` is lost, or mixed with one that is lost, and is NaN.
+bias. The damped inverse of a true wrench F is `R F` with the resolution matrix R. A direction of the wrench whose entry
+on the diagonal of R is below `RESOLVED` is lost, or mixed with one that is lost, and is NaN.
 
 Sign: positive is what the environment applies to the robot.
 """
