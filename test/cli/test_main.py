@@ -54,9 +54,10 @@ def test_node_gets_ros_arguments_untouched(verb):
     assert main([name, "--ros-args", "-p", "bundle:=B"]) == 3
 
 
-def test_node_help_starts_no_node(verb, capsys):
-    assert main([verb('"""What the node does."""\n', node=True), "--help"]) == 0
-    assert "What the node does." in capsys.readouterr().out
+@pytest.mark.parametrize(("node", "parameter"), [("estimator", "contact_factor"), ("training", "train_config")])
+def test_node_help_lists_the_parameters(node, parameter, capsys):
+    assert main([node, "--help"]) == 0
+    assert parameter in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
