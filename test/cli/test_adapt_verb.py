@@ -13,6 +13,7 @@ from vastares_ros.io.bags import Table, write_joint_states
 from vastares_ros.io.bundles import load_bundle
 
 pytest.importorskip("pinocchio")
+pytestmark = pytest.mark.slow
 CENTRE = (0.02, -0.03, 0.08)
 
 
