@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench results clean
+.PHONY: help demo test quick test-portable lint bench results clean
 
 # .venv has a ROS of its own. One that is sourced in this shell is for another Python, and its libraries would be
 # mixed with ours; the last variable is set below a Python that has such a ROS, and would keep ours from being found.
@@ -13,15 +13,29 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
+# Tests run side by side in WORKERS processes, a file in one of them, since its tests share what is slow to make.
+TESTS ?= test
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
+
 help:  ## what can be made
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
 
 demo: $(READY)  ## simulate an arm, train on it, estimate live: out/demo/report.html
 	$(BIN)/vastares demo -o out/demo --force
 
 test: $(READY)  ## all tests, with line coverage
-	$(BIN)/python -m pytest --cov=vastares_ros.core --cov=vastares_ros.models --cov=vastares_ros.runtime \
+	$(PYTEST) --cov=vastares_ros.core --cov=vastares_ros.models --cov=vastares_ros.runtime \
 		--cov=vastares_ros.io --cov-report=term-missing:skip-covered --cov-fail-under=90
+
+quick: $(READY)  ## tests without DDS and child processes, in a minute
+	$(PYTEST) -m "not ros and not process and not slow" $(TESTS)
+
+# Rounding differs between processors. Each setting lets PyTorch or a library of it do as on an older one.
+test-portable: $(READY)  ## all tests, or TESTS="test/models …", as processors without AVX-512, AVX2 or AVX round
+	ATEN_CPU_CAPABILITY=default $(PYTEST) $(TESTS)
+	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 $(PYTEST) $(TESTS)
+	ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) $(TESTS)
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check

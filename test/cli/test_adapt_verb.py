@@ -13,6 +13,7 @@ from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.simulations import simulate
 
 pytest.importorskip("pinocchio")
+pytestmark = pytest.mark.slow
 CENTRE = (0.02, -0.03, 0.08)
 
 

@@ -28,6 +28,7 @@ def fails(capsys, *argv):
     return lines[-1]
 
 
+@pytest.mark.slow
 def test_a_bundle_that_the_other_verbs_take(prepared, tmp_path, capsys):
     out = tmp_path / "b"
     assert main(["identify", str(prepared), "--test", "three", "-o", str(out)]) == 0
@@ -44,6 +45,7 @@ def test_a_bundle_that_the_other_verbs_take(prepared, tmp_path, capsys):
     assert load_bundle(out).training["config"]["friction_model"] == "basic"
 
 
+@pytest.mark.slow
 def test_an_observer_and_the_signals_that_it_runs_on(prepared, tmp_path, capsys):
     out = tmp_path / "b"
     argv = ["identify", str(prepared), "--test", "three", "-o", str(out), "--force"]
