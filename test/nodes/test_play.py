@@ -13,8 +13,8 @@ from sensor_msgs.msg import JointState
 
 from vastares_ros.cli.main import main
 from vastares_ros.io.bags import MessageTable, write_joint_states
+from vastares_ros.io.playback import due
 from vastares_ros.nodes.messages import from_stamp
-from vastares_ros.nodes.play import due
 from vastares_ros.nodes.process import VASTARES, own_domain, spawn
 
 
