@@ -11,8 +11,6 @@ from made import JOINTS, WINDOW, made_dataset, motion, stamps
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-from vastares_ros.nodes.parity import run_live, run_offline
-from vastares_ros.nodes.play import read_playback
 
 from vastares_ros.cli.main import main
 from vastares_ros.core.errors import VastaresError

@@ -260,9 +260,11 @@ def _natural_order(names: Iterable[str]) -> list[str]:
     """Names that differ by a number alone in the order of that number (2 before 10), the others as they come."""
     names = list(names)
     stems = [re.sub(r"\d+", "", name) for name in names]
-    return sorted(
-        names, key=lambda name: (stems.index(re.sub(r"\d+", "", name)), [int(n) for n in re.findall(r"\d+", name)])
-    )
+    keys = {
+        name: (stems.index(stem), [int(n) for n in re.findall(r"\d+", name)])
+        for name, stem in zip(names, stems, strict=True)
+    }
+    return sorted(names, key=keys.__getitem__)
 
 
 def kuka2(path: Path) -> list[ArchiveRows]:

@@ -1,4 +1,4 @@
-"""Recording into one dataset folder: its lock, the recording that is on, what it covers, and what is dropped again."""
+"""A session of recordings into one dataset folder: its lock, the current recording, its coverage, what is discarded."""
 
 from __future__ import annotations
 
@@ -15,15 +15,9 @@ import numpy as np
 from vastares_ros.core.coverage import Coverage
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.samples import JointSample
-from vastares_ros.io.datasets import (
-    DISCARDED,
-    Dataset,
-    EpisodeRecorder,
-    check_recordable,
-    discard,
-    is_dataset,
-    load_dataset,
-)
+
+from .datasets import Dataset, is_dataset, load_dataset
+from .recorder import DISCARDED, EpisodeRecorder, check_recordable, discard_recording
 
 MARGIN = 0.5  # seconds before and after a contact that are refused with it
 LONGEST_STEP = 0.5  # seconds between two samples that still count as recorded time
@@ -37,20 +31,20 @@ class ContactFilter:
     """
 
     def __init__(self) -> None:
-        """Know of no contact."""
+        """Start without contact."""
         self.refused = 0
         self._held: deque[JointSample] = deque()
         self._touched = -np.inf
 
     def contact(self, t: float) -> None:
-        """There was contact at t [s]."""
+        """Note contact at t [s]."""
         self._touched = t
         free = [sample for sample in self._held if not self._near(sample)]
         self.refused += len(self._held) - len(free)
         self._held = deque(free)
 
     def push(self, sample: JointSample) -> list[JointSample]:
-        """Take one sample in; the samples that are now known to be free of contact."""
+        """Take one sample in; return the samples that are now known to be free of contact."""
         if self._near(sample):
             self.refused += 1
         else:
@@ -61,7 +55,7 @@ class ContactFilter:
         return free
 
     def rest(self) -> list[JointSample]:
-        """The samples that are still held, which nothing spoke against."""
+        """Return the samples that are still held; no contact was noted near them."""
         rest, self._held = list(self._held), deque()
         return rest
 
@@ -70,18 +64,18 @@ class ContactFilter:
 
 
 class RecordingSession:
-    """The recordings of one dataset folder, as long as they are ours to add to.
+    """Recordings into one dataset folder, which is locked until `close`.
 
     Attributes:
         folder: the dataset.
-        recorder: of the recording that is on, if one is.
-        coverage: of everything in the dataset and of what is being recorded; None before joints are known.
+        recorder: of the current recording; None where none is on.
+        coverage: of the dataset and the current recording; None before the joints are known.
         episodes: in the dataset.
-        seconds: recorded, with what is being recorded [s].
+        seconds: length of the dataset and the current recording [s].
     """
 
     def __init__(self, folder: Path, make_coverage: Callable[[Sequence[str]], Coverage], refuse_contact: bool):
-        """Lock the folder, so that nobody takes our recording for a crashed one; `survey` says what is in it.
+        """Lock the folder, so that no other node takes up this recording as a crashed one. Call `survey` next.
 
         Args:
             folder: the dataset, which need not exist yet.
@@ -109,11 +103,11 @@ class RecordingSession:
             raise DatasetError(f"another node records into {folder}: end it, or choose another dataset") from None
 
     def close(self) -> None:
-        """Give the folder back."""
+        """Unlock the folder."""
         os.close(self._lock)
 
     def survey(self) -> None:
-        """See what the dataset holds.
+        """Read what the dataset holds: its coverage, episodes and length.
 
         Raises:
             DatasetError: it cannot be read.
@@ -130,11 +124,11 @@ class RecordingSession:
             self.seconds += episode.t[-1] - episode.t[0]
 
     def begin(self, dataset: Dataset, name: str = "") -> str:
-        """Begin a recording, called by the time where it has no name, and return its name.
+        """Begin a recording and return its name.
 
         Args:
             dataset: robot, joints, topic and effort.
-            name: of the recording.
+            name: of the recording; empty for one made of date and time.
 
         Raises:
             DatasetError: the dataset is of another robot, or has this recording already.
@@ -146,12 +140,12 @@ class RecordingSession:
         return self.recorder.name
 
     def add(self, sample: JointSample) -> None:
-        """Record one sample, unless there is contact."""
+        """Record one sample, unless it is near a contact."""
         for free in self._filter.push(sample) if self._filter else (sample,):
             self._record(free)
 
     def contact(self, t: float) -> None:
-        """There was contact at t [s]."""
+        """Note contact at t [s]."""
         if self._filter:
             self._filter.contact(t)
 
@@ -169,7 +163,7 @@ class RecordingSession:
         self._last = sample.t
 
     def finish(self) -> str:
-        """End the recording, make it part of the dataset, and say so.
+        """End the recording, make it part of the dataset, and return a line that says so.
 
         Raises:
             DatasetError: it cannot be added; it is then kept as a file.
@@ -191,13 +185,13 @@ class RecordingSession:
         return f"{recorder.name}: {samples} samples, {duration:.1f} s, in {pieces}, are in {self.folder}"
 
     def give_up(self) -> None:
-        """Leave the recording as it is on a disk that cannot be written; `datasets.recover` takes it up later."""
+        """Leave the recording as it is, where the disk cannot be written; `recorder.recover` takes it up later."""
         self.recorder = None
 
     def discard(self) -> str:
-        """Drop the recording that is on, or else the last that was finished, and say which.
+        """Discard the current recording, or else the last one finished, and return a line that says which.
 
-        It is moved aside, into a folder of its own.
+        It is moved into a folder of its own.
 
         Raises:
             DatasetError: there is none, or the dataset cannot be read.
@@ -206,10 +200,10 @@ class RecordingSession:
             if self._filter:
                 self._filter.rest()
             recorder, self.recorder = self.recorder, None
-            name, aside = recorder.name, recorder.discard()
+            name, aside = recorder.name, recorder.move_aside()
         elif self._finished:
             name = self._finished[-1]
-            aside = discard(self.folder, name)
+            aside = discard_recording(self.folder, name)
             self._finished.pop()
         else:
             raise DatasetError("nothing was recorded since this node was configured, so nothing is discarded")

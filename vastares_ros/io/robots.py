@@ -62,7 +62,7 @@ def known_robot(name: str) -> Robot | None:
     return load_robot(name) if name in robot_names() else None
 
 
-def read_urdf(path: Path) -> str:
+def read_urdf(path: str | Path) -> str:
     """The text of a URDF file.
 
     Raises:

@@ -26,7 +26,8 @@ from vastares_ros.core.joints import JointAssembler
 from vastares_ros.core.robot import Driver, Effort, choose_driver
 from vastares_ros.core.samples import seconds
 from vastares_ros.io.bags import read_joint_states, recording_from
-from vastares_ros.io.datasets import Dataset, is_dataset, recover
+from vastares_ros.io.datasets import Dataset, is_dataset
+from vastares_ros.io.recorder import recover
 from vastares_ros.io.recordings import RecordingSession
 from vastares_ros.io.robots import load_robot
 from vastares_ros.nodes.diagnostics import PERIOD, Finding, Level, Report, Watch

@@ -1,0 +1,143 @@
+"""Live recordings: streamed to disk, made part of a dataset, recovered after a crash, discarded."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vastares_ros.core.errors import DatasetError
+from vastares_ros.core.robot import Effort
+from vastares_ros.io.datasets import load_dataset, write_dataset
+from vastares_ros.io.recorder import EpisodeRecorder, discard_recording, recover
+
+
+def same(a, b):
+    for field in ("t", "q", "qd", "tau"):
+        np.testing.assert_array_equal(getattr(a, field), getattr(b, field))
+
+
+def record(folder, dataset, episode, name):
+    recorder = EpisodeRecorder(folder, dataset, name)
+    for sample in episode:
+        recorder.append(sample)
+    return recorder
+
+
+def test_recordings_are_added_to_a_dataset(tmp_path, dataset):
+    folder = tmp_path / "d"
+    for name, episode in zip("ab", dataset.episodes, strict=False):
+        assert [e.name for e in record(folder, dataset, episode, name).finish()] == [name]
+    read = load_dataset(folder)
+    assert [e.name for e in read.episodes] == ["a", "b"] and read.rate == dataset.rate
+    assert set(read.notes) == {"a", "b"} and read.notes["a"]["gaps"] == 0
+    same(read.episodes[1], dataset.episodes[1])
+    with pytest.raises(DatasetError, match="holds a recording 'a' already"):
+        EpisodeRecorder(folder, dataset, "a")
+
+
+def test_samples_with_a_missing_value_are_left_out(tmp_path, dataset):
+    episode = dataset.episodes[0]
+    tau = episode.tau.copy()
+    tau[100] = np.nan
+    record(tmp_path / "d", dataset, replace(episode, tau=tau), "a").finish()
+    read = load_dataset(tmp_path / "d")
+    assert len(read.episodes[0]) == len(episode) - 1 and read.notes["a"]["nan"] == 1
+
+
+def test_a_recording_that_does_not_fit_is_refused_but_kept(tmp_path, dataset, make_episode):
+    folder = tmp_path / "d"
+    record(folder, dataset, dataset.episodes[0], "a").finish()
+    with pytest.raises(DatasetError, match=r"recorded at 500 Hz, the dataset has 125 Hz.*b\.kept\.arrows"):
+        record(folder, dataset, make_episode(samples=2000, rate=500.0), "b").finish()
+    with pytest.raises(DatasetError, match="no continuous piece"):
+        record(folder, dataset, make_episode(samples=20), "c").finish()
+    assert {p.name for p in folder.glob("*.kept.arrows")} == {"b.kept.arrows", "c.kept.arrows"}
+    assert [e.name for e in load_dataset(folder).episodes] == ["a"]
+    with pytest.raises(DatasetError, match="choose another folder"):
+        EpisodeRecorder(folder, replace(dataset, effort=Effort("A", (1.0, 1.0))), "d")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "note.txt").touch()
+    with pytest.raises(DatasetError, match="holds other files"):
+        EpisodeRecorder(tmp_path / "other", dataset, "a")
+
+
+CRASH = """
+import os, sys
+from pathlib import Path
+from vastares_ros.io.datasets import load_dataset
+from vastares_ros.io.recorder import EpisodeRecorder
+dataset = load_dataset(Path(sys.argv[1]))
+recorder = EpisodeRecorder(Path(sys.argv[2]), dataset, "crashed")
+for i, sample in enumerate(dataset.episodes[0]):
+    recorder.append(sample)
+    if i == 399:
+        recorder.flush()
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.process
+def test_a_killed_process_loses_only_what_was_not_flushed(tmp_path, dataset):
+    write_dataset(tmp_path / "source", dataset)
+    command = [sys.executable, "-c", CRASH, str(tmp_path / "source"), str(tmp_path / "d")]
+    assert subprocess.run(command, check=False).returncode == -9
+    assert [len(e) for e in recover(tmp_path / "d")] == [400]
+    read = load_dataset(tmp_path / "d")
+    np.testing.assert_array_equal(read.episodes[0].tau, dataset.episodes[0].tau[:400])
+    assert not list((tmp_path / "d").glob("*.arrows")) and recover(tmp_path / "d") == ()
+
+
+def test_a_stream_cut_in_the_middle_of_a_batch_gives_what_is_whole(tmp_path, dataset):
+    recorder = record(tmp_path / "d", dataset, dataset.episodes[0], "a")
+    recorder.flush()
+    for sample in dataset.episodes[0]:
+        recorder.append(sample)
+    recorder.flush()
+    stream = next((tmp_path / "d").glob("*.arrows"))
+    stream.write_bytes(stream.read_bytes()[:-100])
+    assert [len(e) for e in recover(tmp_path / "d")] == [500]
+
+
+def test_a_foreign_stream_is_named(tmp_path):
+    (tmp_path / "x.recording.arrows").write_bytes(b"rubbish")
+    with pytest.raises(DatasetError, match=r"x\.recording\.arrows is not a recording"):
+        recover(tmp_path)
+
+
+def test_a_discarded_recording_leaves_the_dataset_and_is_one_of_its_own(tmp_path, dataset):
+    folder = tmp_path / "d"
+    for name, episode in zip("ab", dataset.episodes, strict=False):
+        record(folder, dataset, episode, name).finish()
+    aside = discard_recording(folder, "a")
+    assert aside == folder / "discarded" / "a"
+    assert [e.name for e in load_dataset(folder).episodes] == ["b"] and set(load_dataset(folder).notes) == {"b"}
+    (dropped,) = load_dataset(aside).episodes
+    same(dropped, dataset.episodes[0])
+    assert not (folder / "a.parquet").exists()
+    with pytest.raises(DatasetError, match="no episode 'a'"):
+        discard_recording(folder, "a")
+
+
+def test_without_recordings_a_folder_is_free_for_another_robot(tmp_path, dataset, make_episode):
+    folder = tmp_path / "d"
+    for _ in range(2):  # the second of the same name does not replace what was discarded first
+        record(folder, dataset, dataset.episodes[0], "a").finish()
+        discard_recording(folder, "a")
+    assert {p.name for p in (folder / "discarded").iterdir()} == {"a", "a_2"}
+    record(folder, replace(dataset, robot="other"), make_episode(samples=2000, rate=500.0), "b").finish()
+    assert load_dataset(folder).robot == "other"
+
+
+def test_a_recording_that_is_on_can_be_discarded(tmp_path, dataset):
+    folder = tmp_path / "d"
+    record(folder, dataset, dataset.episodes[0], "a").finish()
+    aside = record(folder, dataset, dataset.episodes[1], "b").move_aside()
+    assert [e.name for e in load_dataset(folder).episodes] == ["a"]
+    same(load_dataset(aside).episodes[0], dataset.episodes[1])
+    assert recover(folder) == ()
+
+    recorder = EpisodeRecorder(folder, dataset, "short")
+    recorder.append(next(iter(dataset.episodes[0])))
+    assert [p.name for p in recorder.move_aside().iterdir()] == ["short.kept.arrows"]
