@@ -39,7 +39,7 @@ ARGUMENTS = {
     "namespace": ("", "namespace of the estimator"),
     "joint_states": ("/joint_states", "topic in the bag"),
     "rate": ("1.0", "times the recorded pace"),
-    "urdf": ("", "URDF file for the wrench; empty: the topic robot_description"),
+    "urdf": ("", "URDF file for the wrench; empty: the topic robot_description, or else the robot's own"),
     "params_file": (str(SHARE / "config" / "estimator.yaml"), "parameters of the estimator"),
     "use_sim_time": (
         "false",

@@ -577,7 +577,11 @@ def test_a_urdf_of_which_the_executor_was_not_told_is_taken(ros, bundle_path):
     ("text", "tip", "told"),
     [
         (URDF, "gripper", "no wrench: 'gripper' is not a frame of the URDF"),
-        (URDF.replace('"elbow"', '"knee"'), "tool", "no wrench: joint 'elbow' is not a moving joint of the URDF"),
+        (
+            URDF.replace('"elbow"', '"knee"'),
+            "tool",
+            "no wrench: the URDF has no joint elbow; it has shoulder, knee, flange",
+        ),
         ("nothing", "tool", "no wrench: the URDF is not XML"),
     ],
 )
