@@ -69,7 +69,7 @@ def read_urdf(path: str | Path) -> str:
         RobotError: it cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not UTF-8 text"
         raise RobotError(f"{path} cannot be read ({why}): give a URDF, as xacro makes it", path=path) from error
