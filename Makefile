@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick test-portable lint bench results clean
+.PHONY: help demo test quick test-portable lint docs bench results clean
 
 # .venv has a ROS of its own. One that is sourced in this shell is for another Python, and its libraries would be
 # mixed with ours; the last variable is set below a Python that has such a ROS, and would keep ours from being found.
@@ -37,16 +37,20 @@ test-portable: $(READY)  ## all tests, or TESTS="test/models …", as processors
 	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 $(PYTEST) $(TESTS)
 	ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) $(TESTS)
 
-lint: $(READY)  ## ruff and mypy
+lint: $(READY)  ## ruff, mypy and codespell
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/codespell
+
+docs: $(READY)  ## the documentation as a site: out/docs/index.html
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs out/docs
 
 bench: $(READY)  ## every program in bench/, each printing JSON
 	@for program in $(wildcard bench/*.py); do echo "$$program" >&2; $(BIN)/python "$$program"; done
 
-results: $(READY)  ## docs/results.md from the real recordings, hours; needs VASTARES_DATA or ../shared/data
-	$(BIN)/python docs/results.py
+results: $(READY)  ## docs/research/results.md from the real recordings, hours; needs VASTARES_DATA or ../shared/data
+	$(BIN)/python docs/research/results.py
 
 clean:  ## remove what was built and written, the environment too
 	rm -rf .venv build install log out *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache
@@ -60,6 +64,6 @@ $(READY): constraints.txt setup.py setup.cfg package.xml vastares_ros/cli/main.p
 	@echo "Installing into .venv, once: minutes, and 2 GB or more with CUDA ($$('$(PYTHON)' --version))"
 	@'$(PYTHON)' -m venv .venv
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
-		-e '.[ros,physics,report,ray,test,lint]' -c constraints.txt \
+		-e '.[ros,physics,report,ray,test,lint,docs]' -c constraints.txt \
 		| sed -unE 's/^ *((Using cached|Downloading) .*[MG]B\))$$/  \1/p; s/^(Installing) collected.*/  \1 what was collected/p'
 	@touch $@

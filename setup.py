@@ -17,7 +17,8 @@ EXTRAS = {
     "report": ["matplotlib"],
     "ray": ["ray"],
     "test": ["pytest", "pytest-cov", "pytest-xdist", "colcon-common-extensions", "mcap"],
-    "lint": ["ruff", "mypy", "types-PyYAML"],
+    "docs": ["sphinx", "myst-parser", "furo"],
+    "lint": ["ruff", "mypy", "types-PyYAML", "codespell"],
 }
 
 

@@ -3,7 +3,7 @@
 BAGs of free motion tell nmse and RMSE and, with --inject, get known pushes, as of `vastares inject`. BAGs that have
 /true_external_torque, from `vastares inject` or `vastares simulate`, are pushed already. Every estimator takes all of
 them in sample by sample, as the live node does. Each has its own threshold for contact, set for one false alarm an hour
-by the free motion of --free or, which flatters all of them, of the BAGs. docs/comparing.md defines every figure.
+by the free motion of --free or, which flatters all of them, of the BAGs. docs/howto/comparing.md defines every figure.
 """
 
 from __future__ import annotations

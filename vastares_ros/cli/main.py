@@ -107,13 +107,27 @@ def _run(verb: str, args: Sequence[str]) -> int:
     if verb in NODES:
         return _run_node(verb, args)
     module = importlib.import_module(VERBS[verb][0])
+    return module.run(_parser(verb).parse_args(args))
+
+
+def _parser(verb: str) -> argparse.ArgumentParser:
+    module = importlib.import_module(VERBS[verb][0])
     parser = argparse.ArgumentParser(
         prog=f"vastares {verb}",
         description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)
-    return module.run(parser.parse_args(args))
+    return parser
+
+
+def help_of(verb: str) -> str:
+    """The text of `vastares VERB --help`, for the documentation."""
+    if verb in NODES:
+        from vastares_ros.nodes.interfaces import help_text
+
+        return help_text(verb)
+    return _parser(verb).format_help()
 
 
 def _run_node(verb: str, args: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Write docs/results.md: the experiments of the paper and physics beside them, from raw files to the reading of them.
+"""Write docs/research/results.md: the experiments of the paper and physics beside them, from raw files to the reading of them.
 
 The recordings are looked for in VASTARES_DATA, or in shared/data beside the checkout. What was computed before is read
 from the output folder; everything afresh takes about three hours on two cores.
@@ -35,9 +35,9 @@ PROPOSED = "ResLSTM+SA+VA-TA"
 RIVALS = ("LSTM", "GRU", "RNN", "MLP", "Transformer")
 ALONE = ("GRU", "MLP", PROPOSED)
 IDENTIFIED = {
-    "plain": ("--form", "plain"),
-    "rich": (),
-    "followed": ("--following", "20"),
+    "basic": ("--friction-model", "basic"),
+    "extended": (),
+    "adaptive": ("--friction-time-constant", "20"),
     "observer": ("--observer",),
 }
 PUSHES = [
@@ -63,8 +63,10 @@ class Robot:
     tune_epochs: int
     experiments: dict[str, tuple[int, int]]  # name -> seeds, epochs
     physics_epochs: int
-    goals: tuple[float, float]  # of the hybrid's nmse over that of plain identification and of the best network alone
-    gain: float  # of the momentum observer [rad/s], see docs/research.md
+    goals: tuple[
+        float, float
+    ]  # of the hybrid's nmse over that of the basic friction model and of the best network alone
+    gain: float  # of the momentum observer [rad/s], see docs/research/research.md
     note: str
 
 
@@ -112,7 +114,7 @@ ROBOTS = (
 def main() -> None:
     """Run what is missing, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("VASTARES_DATA", beside)))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("-o", "--output", type=Path, default=Path("out/results"), help="datasets, tables, cache")
@@ -183,8 +185,8 @@ def _contact(robot: Robot, folder: Path, jobs: int) -> None:
         str(folder / "dataset"),
         *split,
         *epochs,
-        "--prior",
-        "rigid_body",
+        "--rigid-body-model",
+        "identified",
         "-o",
         str(place / "hybrid"),
         "--force",
@@ -301,7 +303,7 @@ def _physics(output: Path) -> str:
         "",
     ]
     goals = [
-        "| recordings | plain identification | best network alone | hybrid | over plain (goal) | over network (goal) |",
+        "| recordings | basic friction model | best network alone | hybrid | over basic (goal) | over network (goal) |",
         "|---" * 6 + "|",
     ]
     of = [(r.name, r.title, r.goals) for r in ROBOTS]
@@ -311,7 +313,7 @@ def _physics(output: Path) -> str:
         mean = {row: t["nmse_mean"][0] for row, t in table.items()}
         alone = {row: x for row, x in mean.items() if row in ALONE}
         best = min(alone, key=lambda row: alone[row])
-        plain, hybrid = mean["plain identification"], mean[f"hybrid with {PROPOSED}"]
+        plain, hybrid = mean["basic friction model"], mean[f"hybrid with {PROPOSED}"]
         met = [_met(hybrid / plain, wanted[0]), _met(hybrid / alone[best], wanted[1])]
         goals.append(f"| {title} | {plain:.4f} | {alone[best]:.4f} ({best}) | {hybrid:.4f} | {met[0]} | {met[1]} |")
     lines += ["### Goals", "", *goals, ""]
