@@ -580,7 +580,7 @@ def test_a_urdf_of_which_the_executor_was_not_told_is_taken(ros, bundle_path):
         (
             URDF.replace('"elbow"', '"knee"'),
             "tool",
-            "no wrench: the URDF has no joint elbow; it has shoulder, knee, flange",
+            "no wrench: the URDF has no joint elbow; it has shoulder, knee",
         ),
         ("nothing", "tool", "no wrench: the URDF is not XML"),
     ],

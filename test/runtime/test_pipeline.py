@@ -131,10 +131,11 @@ def test_the_next_estimator_fills_its_window_beside_and_takes_over_without_a_gap
     outputs += [pipeline.push(*message) for message in messages[40 + 2 * WINDOW - 1 :]]
     assert pipeline.bundle is other and pipeline.next is None and pipeline.next_problem == ""
     assert not pipeline.zero.bias.any()
-    fresh = Pipeline(other, drift_time=0.5, contact_factor=1000.0)
-    expected = [fresh.push(*message) for message in messages[40:]]
+    estimator, drift = Estimator(other), Drift(other.joints, other.rate, 0.5, 0.5)
+    estimates = [estimator.step(o.sample) for o in outputs[40:]]
     begun = 2 * WINDOW - 1
-    assert np.array_equal(tau_ext(outputs[40 + begun :]), tau_ext(expected[begun:]))
+    expected = [drift.step(o.sample, e, 1000.0) for o, e in zip(outputs[40 + begun :], estimates[begun:], strict=True)]
+    assert np.array_equal(tau_ext(outputs[40 + begun :]), [e.tau_ext for e in expected])
     assert all("estimated_torque" in names(o) for o in outputs[WINDOW - 1 :])
 
 
