@@ -1,4 +1,4 @@
-"""Write docs/research/results.md: the experiments of the paper and physics beside them, from raw files to the reading of them.
+"""Write results.md: the experiments of the paper and physics beside them, from raw files to tables and statements.
 
 The recordings are looked for in VASTARES_DATA, or in shared/data beside the checkout. What was computed before is read
 from the output folder; everything afresh takes about three hours on two cores.

@@ -43,7 +43,7 @@ def train_hybrids(
 
     For the gates, each training recording is left out in turn, of the identification and of the training alike, which
     takes as many trainings more; the validation recordings, if there are any, count as well. They alone are not enough:
-    one that is like a recording that was trained on lets a network pass that harms all others (docs/research/research.md).
+    one that resembles a training recording lets a network pass that harms all others (docs/research/research.md).
 
     Args:
         dataset: joints, rate and meaning of effort.
