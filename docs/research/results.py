@@ -143,7 +143,7 @@ def _experiments(robot: Robot, data: Path, folder: Path, jobs: int) -> None:
         if not files:
             raise SystemExit(f"{data / robot.files[0]} matches nothing: set VASTARES_DATA to the recordings")
         _run("prepare", *files, *robot.prepare, "-o", str(dataset))
-    common = ["--dataset", str(dataset), "-o", str(folder), "--jobs", str(jobs)]
+    common = [str(dataset), "-o", str(folder), "--jobs", str(jobs)]
     common += ["--test", robot.test, "--validation", robot.validation]
     _run("experiment", "tune", *common, "--seeds", "1", "--epochs", str(robot.tune_epochs))
     for name, (seeds, epochs) in robot.experiments.items():
@@ -153,7 +153,7 @@ def _experiments(robot: Robot, data: Path, folder: Path, jobs: int) -> None:
 
 def _left_out(folder: Path, epochs: int, jobs: int) -> None:
     """Each recording left out in turn; apart from the other experiments, whose cells are of another split."""
-    arguments = ["--dataset", str(folder / "dataset"), "-o", str(folder / "physics"), "--jobs", str(jobs)]
+    arguments = [str(folder / "dataset"), "-o", str(folder / "physics"), "--jobs", str(jobs)]
     _run("experiment", "physics", *arguments, "--seeds", "1", "--epochs", str(epochs))
 
 
@@ -199,8 +199,8 @@ def _contact(robot: Robot, folder: Path, jobs: int) -> None:
         if not Path(bags[name]).exists():
             _write_bag(Path(bags[name]), dataset, name)
     bundles = [str(place / name) for name in ("network", *IDENTIFIED, "hybrid")]
-    files = ["--bags", bags[robot.test], "--free", bags[robot.validation], "--inject", str(config)]
-    _run("compare", "--bundles", *bundles, *files, "-o", str(place / "out"), "--jobs", str(jobs), "--force")
+    files = ["--on", bags[robot.test], "--free", bags[robot.validation], "--inject", str(config)]
+    _run("compare", *bundles, *files, "-o", str(place / "out"), "--jobs", str(jobs), "--force")
 
 
 def _write_bag(path: Path, dataset: Dataset, recording: str) -> None:
@@ -268,9 +268,9 @@ def _robot(robot: Robot, folder: Path) -> str:
         f"{_minutes(tables)} minutes of a core in all, which had other work as well.",
         "",
         f"    vastares prepare {' '.join(robot.files)} {' '.join(robot.prepare)} -o D",
-        f"    vastares experiment tune --dataset D --test {robot.test} --validation {robot.validation} --seeds 1 \\",
+        f"    vastares experiment tune D --test {robot.test} --validation {robot.validation} --seeds 1 \\",
         f"        --epochs {robot.tune_epochs} -o R",
-        f"    vastares experiment compare --dataset D --test {robot.test} --validation {robot.validation} --seeds 3 \\",
+        f"    vastares experiment compare D --test {robot.test} --validation {robot.validation} --seeds 3 \\",
         f"        --epochs {robot.experiments['compare'][1]} --tuned R/tuned.yaml -o R",
         "",
         "### The network and its rivals (tables 4 to 6 of [1])",
@@ -317,7 +317,7 @@ def _physics(output: Path) -> str:
         met = [_met(hybrid / plain, wanted[0]), _met(hybrid / alone[best], wanted[1])]
         goals.append(f"| {title} | {plain:.4f} | {alone[best]:.4f} ({best}) | {hybrid:.4f} | {met[0]} | {met[1]} |")
     lines += ["### Goals", "", *goals, ""]
-    lines += ["    vastares experiment physics --dataset D --seeds 1 --epochs 10 -o R    # iiwa 4, simulated 5", ""]
+    lines += ["    vastares experiment physics D --seeds 1 --epochs 10 -o R    # iiwa 4, simulated 5", ""]
     lines += [_pushed(robot, output / robot.name / "contact" / "out" / "comparison.json") for robot in ROBOTS]
     return "\n".join(lines)
 

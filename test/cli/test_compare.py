@@ -43,7 +43,7 @@ def write_bag(path, episode, tau_ext=None):
 
 
 def compare(out, *argv, bundles, bags):
-    named = ["--bundles", *bundles, "--bags", *bags, "-o", out, "--jobs", "1", *argv]
+    named = [*bundles, "--on", *bags, "-o", out, "--jobs", "1", *argv]
     return main(["compare", *map(str, named)])
 
 

@@ -28,7 +28,7 @@ def folder(tmp_path_factory, dataset):
 
 
 def experiment(folder, name, *more):
-    arguments = ["--dataset", folder / "d", "--config", folder / "small.yaml", "-o", folder / "out", "--jobs", "2"]
+    arguments = [folder / "d", "--config", folder / "small.yaml", "-o", folder / "out", "--jobs", "2"]
     return main([str(a) for a in ("experiment", name, *arguments, *more)])
 
 
@@ -91,7 +91,7 @@ def test_tune_writes_settings_that_the_others_take(folder, tmp_path, capfd):
 @pytest.mark.process
 def test_workers_end_with_a_program_that_was_killed(folder):
     (folder / "long.yaml").write_text("epochs: 10000\n")
-    arguments = ["attention", "--dataset", folder / "d", "--config", folder / "long.yaml", "-o", folder / "killed"]
+    arguments = ["attention", folder / "d", "--config", folder / "long.yaml", "-o", folder / "killed"]
     command = [sys.executable, "-m", "vastares_ros", "experiment", *map(str, arguments), "--seeds", "1", "--jobs", "1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
         workers = eventually(lambda: [pid for pid in children(program.pid) if "spawn_main" in command_of(pid)])
@@ -136,7 +136,7 @@ def test_physics_leaves_each_recording_out_in_turn(tmp_path, arm_dataset, capfd)
     pytest.importorskip("pinocchio")
     write_dataset(tmp_path / "d", arm_dataset)
     (tmp_path / "small.yaml").write_text("network: {window: 4, hidden: 4, hidden_layers: 0}\nepochs: 1\n")
-    where = ["--dataset", str(tmp_path / "d"), "-o", str(tmp_path / "out"), "--config", str(tmp_path / "small.yaml")]
+    where = [str(tmp_path / "d"), "-o", str(tmp_path / "out"), "--config", str(tmp_path / "small.yaml")]
     assert main(["experiment", "physics", *where, "--seeds", "1", "--jobs", "2"]) == 0
     figures = json.loads((tmp_path / "out" / "physics.json").read_text())
     table = figures["table"]
@@ -152,5 +152,5 @@ def test_physics_leaves_each_recording_out_in_turn(tmp_path, arm_dataset, capfd)
     assert main(["experiment", "physics", *where, "--test", "one"]) == 2
     assert "leave out --test" in capfd.readouterr().err
     write_dataset(tmp_path / "pair", replace(arm_dataset, episodes=arm_dataset.episodes[:2]))
-    assert main(["experiment", "physics", "--dataset", str(tmp_path / "pair"), *where[2:]]) == 2
+    assert main(["experiment", "physics", str(tmp_path / "pair"), *where[1:]]) == 2
     assert "pair has one, two: record more" in capfd.readouterr().err

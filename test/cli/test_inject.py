@@ -114,7 +114,7 @@ def test_replay_shows_just_what_was_injected(tmp_path, free, pushed, arm):
     external = []
     for bag in (free, pushed):
         out = tmp_path / f"{bag.stem}.mcap"
-        assert main(["replay", str(bag), "--bundle", str(arm), "-o", str(out)]) == 0
+        assert main(["replay", str(arm), str(bag), "-o", str(out)]) == 0
         external.append(np.array([m.effort for _, m in by_topic(out)["/estimator/external_torque"]]))
     moved = external[1] - external[0]
     bundle = load_bundle(arm)

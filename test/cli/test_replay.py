@@ -23,7 +23,7 @@ JOINT_STATES = (
 
 
 def replay(bag, bundle, out, *more):
-    return main(["replay", str(bag), "--bundle", str(bundle), "-o", str(out), *map(str, more)])
+    return main(["replay", str(bundle), str(bag), "-o", str(out), *map(str, more)])
 
 
 def fails(capsys, *argv):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,24 +22,26 @@ console = Console(highlight=False, soft_wrap=True)
 messages = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
-def add_force(parser: argparse.ArgumentParser) -> None:
-    """The option that allows replacing output."""
-    parser.add_argument("--force", action="store_true", help="replace what is there already")
+@contextmanager
+def output_as(quiet: bool, json: Path | None) -> Iterator[None]:
+    """What `--quiet` and `--json -` mean for the output of a verb: nothing, or figures only, goes to stdout."""
+    before = console.quiet, console.stderr
+    console.quiet = quiet
+    console.stderr = str(json) == "-"
+    try:
+        yield
+    finally:
+        console.quiet, console.stderr = before
 
 
-def add_rate(parser: argparse.ArgumentParser) -> None:
-    """The option for the pace of a bag that is played."""
-    parser.add_argument("--rate", type=float, default=1.0, help="times the recorded pace (default: %(default)s)")
-
-
-def add_topic(parser: argparse.ArgumentParser, default: str) -> None:
-    """The option that names the joint-state topic; `default` is for people."""
-    parser.add_argument("--topic", help=f"joint-state topic in the bags (default: {default})")
+def _hidden() -> bool:
+    """Whether progress bars are of no use: nobody sees them, or nobody wants to."""
+    return console.quiet or not messages.is_terminal
 
 
 def tracked(items: Sequence[T], what: str) -> Iterable[T]:
     """The items, with a progress bar where somebody sees it."""
-    return track(items, what, console=messages, transient=True, disable=not messages.is_terminal)
+    return track(items, what, console=messages, transient=True, disable=_hidden())
 
 
 @contextmanager
@@ -48,7 +50,7 @@ def progress_of(what: str, seconds: float) -> Iterator[Callable[[float], None]]:
     if seconds < MIN_SECONDS:
         yield lambda passed: None
         return
-    with Progress(console=messages, refresh_per_second=4, transient=True, disable=not messages.is_terminal) as progress:
+    with Progress(console=messages, refresh_per_second=4, transient=True, disable=_hidden()) as progress:
         task = progress.add_task(what, total=seconds)
         yield lambda passed: progress.update(task, completed=passed)
 
@@ -97,9 +99,13 @@ def warn_of_bound(source: ResidualSource) -> None:
 
 
 def write_json(path: Path, figures: Mapping[str, Any]) -> None:
-    """Write figures for programs."""
+    """Write figures for programs; to standard output where the path is "-"."""
+    text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
 
 
 def scores_table(figures: Mapping[str, Any], unit: str, title: str) -> Table:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import yaml
 from rich.table import Table
 
-from vastares_ros.cli.arguments import add_force, console, write_json
+from vastares_ros.cli.arguments import console, write_json
 from vastares_ros.cli.main import main
 from vastares_ros.core.joints import columns
 from vastares_ros.core.samples import Array
@@ -36,16 +36,8 @@ CONFIG = "demo.yaml"  # of the training; marks the folder as ours
 BAGS = 10  # of free motion, each another one: eight to train on, one to choose the epoch, one to judge
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("-o", "--output", type=Path, default=Path("out/demo"), metavar="FOLDER", help="(out/demo)")
-    parser.add_argument("--seed", type=int, default=0, help="of motion, noise, pushes and weights (0)")
-    parser.add_argument("--quick", action="store_true", help="too little data to be good: only shows that all runs")
-    add_force(parser)
-
-
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     began = time.perf_counter()
     folder: Path = args.output
     check_output(folder, CONFIG, args.force)

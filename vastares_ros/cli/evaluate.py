@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from pathlib import Path
 
-from vastares_ros.cli.arguments import add_force, add_topic, console, scores_table, tracked, warn_of_joints, write_json
+from vastares_ros.cli.arguments import console, scores_table, tracked, warn_of_joints, write_json
 from vastares_ros.cli.sources import read_source
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.samples import Episode
@@ -20,19 +19,8 @@ from vastares_ros.runtime.device import device_for
 from vastares_ros.training.evaluate import predict, score
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder written by `vastares train`")
-    parser.add_argument("sources", nargs="+", type=Path, metavar="BAG|DATASET", help="recordings to score on")
-    add_topic(parser, "the one the bundle was trained from")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures for programs")
-    parser.add_argument("--report", type=Path, metavar="FOLDER", help="write report.html with pictures of every joint")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: CUDA where there is one)")
-    add_force(parser)
-
-
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     page = args.report / "report.html" if args.report else None
     if page:
         importlib.import_module("matplotlib")  # what is absent is told now

@@ -15,13 +15,8 @@ from vastares_ros.io.datasets import is_dataset, load_dataset
 from vastares_ros.runtime.bundle import Bundle
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("path", type=Path, metavar="BUNDLE|DATASET|BAG", help="what to look into")
-
-
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     if is_bundle(args.path):
         _bundle(args.path, load_bundle(args.path))
     elif is_dataset(args.path):

@@ -9,11 +9,10 @@ Every other verb reads it as any bag. config/wrench_push.yaml explains the profi
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
-from vastares_ros.cli.arguments import add_force, add_topic, console
+from vastares_ros.cli.arguments import console
 from vastares_ros.core.arm import resolve_arm
 from vastares_ros.core.errors import BagError, ConfigError, RobotError
 from vastares_ros.core.joints import columns
@@ -34,28 +33,8 @@ from vastares_ros.io.robots import load_robot, read_urdf
 from vastares_ros.physics.injection import Injector
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("bag", type=Path, metavar="BAG", help="of free motion: .bag, .db3, .mcap or a rosbag2 folder")
-    parser.add_argument("--wrench", type=Path, required=True, metavar="FILE", help="profile of the pushes, YAML")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mcap", help="file to write")
-    parser.add_argument("--robot", metavar="NAME|FILE", help="URDF, joint names and meaning of effort, as of prepare")
-    parser.add_argument("--urdf", type=Path, metavar="FILE", help="URDF (default: the robot's)")
-    add_topic(parser, DEFAULT_TOPIC)
-    parser.add_argument("--joints", nargs="+", metavar="JOINT", help="joints of the arm (default: the robot's, or all)")
-    parser.add_argument(
-        "--effort-scale",
-        nargs="+",
-        type=float,
-        metavar="FACTOR",
-        help="published effort times this is the torque in N·m; one factor, or one a joint (default: the robot's, or "
-        "1). Where the driver gives amperes it is needed, since only you know the gain of the drives",
-    )
-    add_force(parser)
-
-
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     check_mcap(args.output, args.force)
     if not (args.robot or args.urdf):
         raise ConfigError("no URDF: name the robot with --robot, or give its URDF with --urdf")

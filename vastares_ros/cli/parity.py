@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.table import Table
 
-from vastares_ros.cli.arguments import add_force, add_rate, add_topic, console, messages, progress_of, write_json
+from vastares_ros.cli.arguments import console, messages, progress_of, write_json
 from vastares_ros.core.errors import RobotError
 from vastares_ros.core.samples import seconds
 from vastares_ros.io.bundles import load_bundle
@@ -28,17 +28,6 @@ from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.runtime.device import device_for
 from vastares_ros.runtime.parity import Answers, Parity, compare, run_offline
 from vastares_ros.runtime.pipeline import Pipeline, make_wrench_estimator
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder written by `vastares train`")
-    parser.add_argument("bag", type=Path, metavar="BAG", help=".bag, .db3, .mcap or a rosbag2 folder")
-    add_topic(parser, "the one the bundle was trained from")
-    add_rate(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures for programs")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="write the live torques and latencies as Parquet")
-    add_force(parser)
 
 
 def run(args: argparse.Namespace) -> int:

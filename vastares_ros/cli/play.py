@@ -7,22 +7,10 @@ has usable ones, else of the times of receipt.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from vastares_ros.cli.arguments import add_rate, add_topic, console, messages, progress_of
+from vastares_ros.cli.arguments import console, messages, progress_of
 from vastares_ros.io.bags import DEFAULT_TOPIC
 from vastares_ros.io.playback import read_playback
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("bag", type=Path, metavar="BAG", help=".bag, .db3, .mcap or a rosbag2 folder")
-    add_topic(parser, DEFAULT_TOPIC)
-    add_rate(parser)
-    parser.add_argument("--to", metavar="TOPIC", help="topic to publish on (default: the one in the bag)")
-    parser.add_argument(
-        "--wait", type=float, default=5.0, metavar="S", help="seconds to wait for a subscriber (default: %(default)s)"
-    )
 
 
 def run(args: argparse.Namespace) -> int:

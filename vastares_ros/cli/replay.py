@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vastares_ros.cli.arguments import add_force, add_topic, console, tracked
+from vastares_ros.cli.arguments import console, tracked
 from vastares_ros.core.errors import BagError, RobotError, VastaresError
 from vastares_ros.core.samples import Array
 from vastares_ros.io.bags import JointStates, iter_messages, read_joint_states
@@ -29,22 +29,6 @@ from vastares_ros.runtime.pipeline import Pipeline, make_wrench_estimator
 
 NODE = "/estimator"
 Message = tuple[int, int, tuple[str, ...], Array, Array, Array]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("bag", type=Path, metavar="BAG", help=".bag, .db3, .mcap or a rosbag2 folder")
-    parser.add_argument("--bundle", type=Path, required=True, help="folder written by `vastares train`")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mcap", help="file to write")
-    add_topic(parser, "the one the bundle was trained from")
-    parser.add_argument(
-        "--urdf", type=Path, metavar="FILE", help="URDF for the wrench (default: the robot's, if known)"
-    )
-    parser.add_argument("--tip", default="", metavar="LINK", help="link where forces act (default: the robot's tip)")
-    parser.add_argument(
-        "--wrench-frame", default="", metavar="LINK", help="frame to give the wrench in (default: the tip)"
-    )
-    add_force(parser)
 
 
 def run(args: argparse.Namespace) -> int:

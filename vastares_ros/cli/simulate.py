@@ -8,36 +8,13 @@ the arm carries a tool in all of them, a solid ball of 10 cm, and they are tool_
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from rich.progress import Progress, TaskID
 
-from vastares_ros.cli.arguments import add_force, messages
+from vastares_ros.cli.arguments import messages
 from vastares_ros.io.simulations import simulate
 
 SLOW = 100.0  # simulated seconds in all, from which on a progress bar is shown
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `vastares simulate`."""
-    parser.add_argument("--robot", default="ur5", help="robot with a URDF: a name, or the path of its YAML file (ur5)")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder to make")
-    parser.add_argument("--episodes", type=int, default=4, metavar="N", help="bags of free motion (4)")
-    parser.add_argument("--seconds", type=float, default=60.0, metavar="S", help="length of each (60)")
-    parser.add_argument(
-        "--push-seconds", type=float, default=40.0, metavar="S", help="length of the bag of pushes (40)"
-    )
-    parser.add_argument("--payload", type=float, default=0.0, metavar="KG", help="mass of a tool at the tip (none)")
-    parser.add_argument(
-        "--payload-com",
-        type=float,
-        nargs=3,
-        default=(0.0, 0.0, 0.05),
-        metavar=("X", "Y", "Z"),
-        help="its centre in the frame of the tip, in m (0 0 0.05)",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of motion, pushes and noise (0)")
-    add_force(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -27,66 +27,32 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vastares_ros.cli.arguments import (
-    add_force,
     console,
     messages,
     scores_table,
     warn_of_bound,
     warn_of_contact,
     warn_of_joints,
+    write_json,
 )
 from vastares_ros.core.errors import ConfigError, OutputError
 from vastares_ros.io.bundles import INDEX, save_bundle
 from vastares_ros.io.datasets import load_dataset
-from vastares_ros.io.folders import check_output
-from vastares_ros.models.methods import METHODS
+from vastares_ros.io.folders import check_file, check_output
 from vastares_ros.runtime.device import device_for
 from vastares_ros.training.config import TrainConfig, read_config
 from vastares_ros.training.fit import fit
 from vastares_ros.training.loop import Progress as Epoch
-from vastares_ros.training.splits import PAPER_SPLITS, leakage_warning
+from vastares_ros.training.splits import leakage_warning
 
 MIN_GATE = 0.05  # of a joint whose network adds anything
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder written by `vastares prepare`")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="BUNDLE", help="folder to write")
-    held_out = parser.add_mutually_exclusive_group()
-    held_out.add_argument("--test", nargs="+", default=[], metavar="RECORDING", help="recordings to judge the model on")
-    sizes = ", ".join(f"{name}: {first} and {following}" for name, (first, following) in PAPER_SPLITS.items())
-    held_out.add_argument(
-        "--split",
-        choices=PAPER_SPLITS,
-        default="",
-        help=f"train on the first samples of the dataset and test on the next, as [1] did ({sizes})",
-    )
-    parser.add_argument(
-        "--validation", nargs="+", default=[], metavar="RECORDING", help="recordings for the best epoch and the bound"
-    )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML as config/train.yaml (default: its values)")
-    parser.add_argument("--model", choices=METHODS, help="method to train (default: the config's)")
-    parser.add_argument(
-        "--rigid-body-model",
-        choices=("none", "identified"),
-        help="what the network corrects: nothing, or a rigid-body model identified from the same recordings (default: "
-        "the config's)",
-    )
-    parser.add_argument(
-        "--urdf", type=Path, metavar="FILE", help="URDF for the rigid-body model (default: the robot's)"
-    )
-    parser.add_argument("--epochs", type=int, help="passes over the data (default: the config's)")
-    parser.add_argument("--seed", type=int, help="of weights and order (default: the config's)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: CUDA where there is one)")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint of a run that was stopped")
-    parser.add_argument("--json-progress", action="store_true", help="print one JSON object an epoch instead of a bar")
-    add_force(parser)
-
-
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     check_output(args.output, INDEX, args.force)
+    if args.json:
+        check_file(args.json, args.force)
     if args.split and args.validation:
         raise ConfigError("--split has no samples for validation, as in [1]: leave out --validation")
     given = {name: getattr(args, name) for name in ("model", "epochs", "seed") if getattr(args, name) is not None}
@@ -128,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
     warn_of_bound(bundle.residual_source)
     if leakage := bundle.metrics.get("leakage"):
         messages.print(leakage_warning(leakage))
+    if args.json:
+        write_json(args.json, dict(bundle.metrics) | {"unit": bundle.effort.unit, "split": split})
     return 0
 
 

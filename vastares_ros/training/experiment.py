@@ -39,6 +39,7 @@ from .config import RigidBodyModelConfig, TrainConfig
 from .evaluate import BASELINES
 from .fit import fit_seeds
 from .identify import IdentifyConfig, identify_bundle
+from .paper import TABLE_NAMES
 
 HELD_OUT = 0.2  # of the samples, at least, in the recordings that are held out where none are named
 RESULT = "result.json"
@@ -222,14 +223,9 @@ def physics(base: TrainConfig) -> dict[str, TrainConfig | IdentifyConfig]:
 
 
 ExperimentRows = Mapping[str, TrainConfig | IdentifyConfig]
-EXPERIMENTS: dict[str, Callable[[TrainConfig], dict[str, TrainConfig]]] = {
-    "ablation": ablation,
-    "compare": compare_methods,
-    "layers": layers,
-    "activations": activations,
-    "attention": attention,
-    "tune": tune,
-}
+EXPERIMENTS: dict[str, Callable[[TrainConfig], dict[str, TrainConfig]]] = dict(
+    zip(TABLE_NAMES, (ablation, compare_methods, layers, activations, attention, tune), strict=True)
+)
 
 
 def _methods(base: TrainConfig, *names: str) -> dict[str, TrainConfig]:

@@ -8,8 +8,7 @@ from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.samples import Episode
 from vastares_ros.io.datasets import Dataset
 
-# Samples for training, and the next for testing, of the three data sets of [1], section 4.1.
-PAPER_SPLITS = {"kuka1": (16_000, 4_000), "kuka2": (13_000, 4_560), "ur5": (15_000, 5_000)}
+from .paper import PAPER_SPLITS
 
 
 def split(
