@@ -13,7 +13,7 @@ copyright = f"2026, {author}"
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["research/results.py", "reference/nodes.py"]
+exclude_patterns = ["research/results.py", "generate.py"]
 html_theme = "furo"
 html_title = "vastares_ros"
 
