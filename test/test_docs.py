@@ -208,7 +208,8 @@ def test_a_page_is_taken_apart(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
         "<!-- test: with bags -->\n\n```sh\nvastares info bags/*  # what\nros2 topic list\n```\n\n"
-        "1. In a list\n\n   <!-- test: skip (no robot) -->\n   ```sh\n   vastares \\\n     play x\n   ```\n\n    indented\n\n"
+        "1. In a list\n\n   <!-- test: skip (no robot) -->\n   ```sh\n   vastares \\\n     play x\n   ```\n\n"
+        "    in the list\n\n"
         "Text\n\n    indented\n\n```sh\nros2 topic list\n```\n"
     )
     found = read(page)
