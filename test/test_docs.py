@@ -157,14 +157,14 @@ def test_commands_are_in_blocks_that_are_run(path):
 
 @pytest.fixture(scope="session")
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of bags/bag_1 … bag_4 of a simulated UR5 and a bag of pushes, dataset and bundle."""
+    """A folder that holds, of a simulated UR5, bags/bag_1 to bags/bag_4, a bag `pushes`, a dataset and a bundle."""
     folder = tmp_path_factory.mktemp("material")
-    bags, dataset, bundle = (str(folder / name) for name in ("bags", "dataset", "bundle"))
-    assert main(["simulate", "-o", bags, "--episodes", "4", *QUICK["simulate"]]) == 0
-    for i in range(1, 5):
-        Path(bags, f"free_{i}").rename(Path(bags, f"bag_{i}"))
-    recordings = [f"{bags}/bag_{i}" for i in range(1, 5)]
-    assert main(["prepare", *recordings, "--robot", "ur5", "-o", dataset]) == 0
+    simulated, dataset, bundle = (str(folder / name) for name in ("simulated", "dataset", "bundle"))
+    assert main(["simulate", "-o", simulated, "--episodes", "4", *QUICK["simulate"]]) == 0
+    (folder / "bags").mkdir()
+    bags = [Path(simulated, f"free_{i}").rename(folder / "bags" / f"bag_{i}") for i in range(1, 5)]
+    Path(simulated, "pushes").rename(folder / "pushes")
+    assert main(["prepare", *map(str, bags), "--robot", "ur5", "-o", dataset]) == 0
     assert main(["identify", dataset, "-o", bundle, "--test", "bag_4"]) == 0
     return folder
 
@@ -172,7 +172,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.ros
 @pytest.mark.slow
 @pytest.mark.parametrize("path", RUNNABLE, ids=name)
-def test_blocks_of_a_page_run(path, material, tmp_path, monkeypatch, capsys):
+def test_blocks_of_a_page_run(path, material, tmp_path, monkeypatch, capfd):
     pytest.importorskip("rclpy", reason="ROS 2 is not installed")
     page = read(path)
     for need in page.needs:
@@ -188,10 +188,10 @@ def test_blocks_of_a_page_run(path, material, tmp_path, monkeypatch, capsys):
             continue
         for command in block.commands():
             if command[0] not in NOT_RUN:
-                run(command, where, capsys)
+                run(command, where, capfd)
 
 
-def run(command: list[str], where: str, capsys: pytest.CaptureFixture[str]) -> None:
+def run(command: list[str], where: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Run a command of the documentation in this process."""
     assert command[0] == "vastares", f"{where}: {command[0]} is not run here: mark the block, or see NOT_RUN"
     words = [word for pattern in command[1:] for word in sorted(glob(pattern)) or [pattern]]
@@ -200,7 +200,7 @@ def run(command: list[str], where: str, capsys: pytest.CaptureFixture[str]) -> N
         status = main([*words, *QUICK.get(words[0], [])])
     except SystemExit as exit:
         status = exit.code or 0
-    said = capsys.readouterr()
+    said = capfd.readouterr()
     assert status == 0, f"{where}: {shlex.join(command)}\n{said.out}{said.err}"
 
 
@@ -222,10 +222,10 @@ def test_a_page_is_taken_apart(tmp_path):
     assert read(page).blocks[0].skip == ""
 
 
-def test_an_error_of_a_command_is_an_error_of_the_test(tmp_path, monkeypatch, capsys):
+def test_an_error_of_a_command_is_an_error_of_the_test(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(AssertionError, match=r"page.md:3: vastares info nothing\n(.|\n)*nothing does not exist"):
-        run(["vastares", "info", "nothing"], "page.md:3", capsys)
+        run(["vastares", "info", "nothing"], "page.md:3", capfd)
     with pytest.raises(AssertionError, match="mark the block"):
-        run(["rm", "nothing"], "page.md:3", capsys)
+        run(["rm", "nothing"], "page.md:3", capfd)
     assert os.listdir(tmp_path) == []
