@@ -19,7 +19,6 @@ html_title = "vastares_ros"
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing"]  # links to source files, which are not part of the site
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"

@@ -306,8 +306,8 @@ def _physics(output: Path) -> str:
         "",
         "Each recording is left out in turn, of identification, training and choices. nmse is averaged over joints,",
         "then over recordings; one seed. Networks alone have the defaults of `vastares train` and no validation",
-        "recording, so that all methods have the same training recordings. With adaptive friction, an estimate uses torque",
-        "that was measured before its sample; the last tables show the effect on contact.",
+        "recording, so that all methods have the same training recordings. With adaptive friction, an estimate uses",
+        "torque that was measured before its sample; the last tables show the effect on contact.",
         "",
     ]
     goals = [
