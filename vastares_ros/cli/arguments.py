@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from vastares_ros.io.folders import check_file
+
 T = TypeVar("T")
+STDOUT = Path("-")
 console = Console(highlight=False, soft_wrap=True)
 messages = Console(highlight=False, soft_wrap=True, stderr=True)
 
@@ -41,10 +45,34 @@ def warn_of_contact(recordings: Mapping[str, str]) -> None:
         )
 
 
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the option that writes the figures for programs."""
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the figures for programs; - for standard output"
+    )
+
+
+def check_json(path: Path | None, force: bool) -> None:
+    """Check before the work that `write_json` may write to `path`.
+
+    For standard output, what is printed for people goes to standard error from now on.
+
+    Raises:
+        OutputError: the file exists and `force` is not given, or cannot be written.
+    """
+    console.stderr = path == STDOUT
+    if path and path != STDOUT:
+        check_file(path, force)
+
+
 def write_json(path: Path, figures: Mapping[str, Any]) -> None:
-    """Write figures for programs."""
+    """Write figures for programs to a file, or to standard output where the path is `-`."""
+    text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
+    if path == STDOUT:
+        sys.stdout.write(text)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
 
 
 def scores_table(figures: Mapping[str, Any], unit: str, title: str) -> Table:

@@ -10,7 +10,16 @@ import argparse
 import importlib
 from pathlib import Path
 
-from vastares_ros.cli.arguments import add_force, add_topic, console, scores_table, tracked, write_json
+from vastares_ros.cli.arguments import (
+    add_force,
+    add_json,
+    add_topic,
+    check_json,
+    console,
+    scores_table,
+    tracked,
+    write_json,
+)
 from vastares_ros.cli.sources import read_source
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.samples import Episode
@@ -25,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder written by `vastares train`")
     parser.add_argument("sources", nargs="+", type=Path, metavar="BAG|DATASET", help="recordings to score on")
     add_topic(parser, "the one the bundle was trained from")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures for programs")
+    add_json(parser)
     parser.add_argument("--report", type=Path, metavar="FOLDER", help="write report.html with pictures of every joint")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: CUDA where there is one)")
     add_force(parser)
@@ -36,9 +45,9 @@ def run(args: argparse.Namespace) -> int:
     page = args.report / "report.html" if args.report else None
     if page:
         importlib.import_module("matplotlib")  # what is absent is told now
-    for file in (args.json, page):
-        if file:
-            check_file(file, args.force)
+    check_json(args.json, args.force)
+    if page:
+        check_file(page, args.force)
     bundle = load_bundle(args.bundle)
     bundle.model.to(device_for(args.device))
     episodes: list[Episode] = []

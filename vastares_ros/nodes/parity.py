@@ -26,7 +26,7 @@ from rcl_interfaces.srv import GetParameters
 from rich.table import Table
 from sensor_msgs.msg import JointState
 
-from vastares_ros.cli.arguments import add_force, add_topic, console, write_json
+from vastares_ros.cli.arguments import add_force, add_json, add_topic, check_json, console, write_json
 from vastares_ros.core.errors import VastaresError
 from vastares_ros.core.joints import JointAssembler
 from vastares_ros.core.samples import Array, seconds
@@ -65,16 +65,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bag", type=Path, metavar="BAG", help=".bag, .db3, .mcap or a rosbag2 folder")
     add_topic(parser, "the one the bundle was trained from")
     add_rate(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures for programs")
+    add_json(parser)
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the live torques and latencies as Parquet")
     add_force(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
-    for file in (args.json, args.save):
-        if file:
-            check_file(file, args.force)
+    check_json(args.json, args.force)
+    if args.save:
+        check_file(args.save, args.force)
     bundle = load_bundle(args.bundle)
     playback = read_playback(args.bag, args.topic or bundle.topic, args.rate)
     offline = run_offline(bundle, playback)
