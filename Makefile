@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench results clean
+.PHONY: help demo test quick test-portable lint docs bench results clean
 
 # .venv has a ROS of its own. One that is sourced in this shell is for another Python, and its libraries would be
 # mixed with ours; the last variable is set below a Python that has such a ROS, and would keep ours from being found.
@@ -13,26 +13,44 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
+# Tests run side by side in WORKERS processes, a file in one of them, since its tests share what is slow to make.
+TESTS ?= test
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
+
 help:  ## what can be made
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
 
 demo: $(READY)  ## simulate an arm, train on it, estimate live: out/demo/report.html
 	$(BIN)/vastares demo -o out/demo --force
 
 test: $(READY)  ## all tests, with line coverage
-	$(BIN)/python -m pytest --cov=vastares_ros.core --cov=vastares_ros.models --cov=vastares_ros.runtime \
+	$(PYTEST) --cov=vastares_ros.core --cov=vastares_ros.models --cov=vastares_ros.runtime \
 		--cov=vastares_ros.io --cov-report=term-missing:skip-covered --cov-fail-under=90
 
-lint: $(READY)  ## ruff and mypy
+quick: $(READY)  ## tests without DDS and child processes, in a minute
+	$(PYTEST) -m "not ros and not process and not slow" $(TESTS)
+
+# Rounding differs between processors. Each setting lets PyTorch or a library of it do as on an older one.
+test-portable: $(READY)  ## all tests, or TESTS="test/models …", as processors without AVX-512, AVX2 or AVX round
+	ATEN_CPU_CAPABILITY=default $(PYTEST) $(TESTS)
+	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 $(PYTEST) $(TESTS)
+	ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) $(TESTS)
+
+lint: $(READY)  ## ruff, mypy and codespell
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/codespell
+
+docs: $(READY)  ## the documentation as a site: out/docs/index.html
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs out/docs
 
 bench: $(READY)  ## every program in bench/, each printing JSON
 	@for program in $(wildcard bench/*.py); do echo "$$program" >&2; $(BIN)/python "$$program"; done
 
-results: $(READY)  ## docs/results.md from the real recordings, hours; needs VASTARES_DATA or ../shared/data
-	$(BIN)/python docs/results.py
+results: $(READY)  ## docs/research/results.md from the real recordings, hours; needs VASTARES_DATA or ../shared/data
+	$(BIN)/python docs/research/results.py
 
 clean:  ## remove what was built and written, the environment too
 	rm -rf .venv build install log out *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache
@@ -46,6 +64,6 @@ $(READY): constraints.txt setup.py setup.cfg package.xml vastares_ros/cli/main.p
 	@echo "Installing into .venv, once: minutes, and 2 GB or more with CUDA ($$('$(PYTHON)' --version))"
 	@'$(PYTHON)' -m venv .venv
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
-		-e '.[ros,physics,report,ray,test,lint]' -c constraints.txt \
+		-e '.[ros,physics,report,ray,test,lint,docs]' -c constraints.txt \
 		| sed -unE 's/^ *((Using cached|Downloading) .*[MG]B\))$$/  \1/p; s/^(Installing) collected.*/  \1 what was collected/p'
 	@touch $@

@@ -8,7 +8,7 @@ from setuptools import Distribution, find_packages, setup
 sys.path.insert(0, "")  # pip does not build with the source folder on the path
 
 from vastares_ros import __version__
-from vastares_ros.cli.main import VERBS
+from vastares_ros.cli.grammar import VERBS
 
 NAME = "vastares_ros"
 EXTRAS = {
@@ -17,7 +17,8 @@ EXTRAS = {
     "report": ["matplotlib"],
     "ray": ["ray"],
     "test": ["pytest", "pytest-cov", "pytest-xdist", "colcon-common-extensions", "mcap"],
-    "lint": ["ruff", "mypy", "types-PyYAML"],
+    "docs": ["sphinx", "myst-parser", "furo"],
+    "lint": ["ruff", "mypy", "types-PyYAML", "codespell"],
 }
 
 
@@ -71,6 +72,7 @@ setup(
         "pyarrow",
         "rosbags",
         "rich",
+        "argcomplete",
     ],
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["vastares = vastares_ros.cli.main:main"]},

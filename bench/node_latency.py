@@ -18,12 +18,12 @@ import torch
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.bundles import save_bundle
+from vastares_ros.io.playback import Playback
 from vastares_ros.models.baselines import Ridge
-from vastares_ros.models.model import Model
+from vastares_ros.models.networks import NetworkModel
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.nodes.estimator import EstimatorNode
-from vastares_ros.nodes.parity import run_live
-from vastares_ros.nodes.play import Playback
+from vastares_ros.nodes.live import run_live
 from vastares_ros.nodes.process import run
 from vastares_ros.runtime.bundle import QUANTILES, Bundle
 
@@ -57,7 +57,7 @@ def bundle(rate: float) -> Bundle:
         rate=rate,
         filter=FilterConfig(),
         method="va_sta_reslstm",
-        model=Model(joints, NetworkConfig()).eval(),
+        model=NetworkModel(joints, NetworkConfig()).eval(),
         ridge=Ridge(np.zeros((1, joints)), np.zeros(joints)),
         q_range=np.array([[-1.0] * joints, [1.0] * joints]),
         qd_range=np.array([[-1.0] * joints, [1.0] * joints]),
@@ -82,13 +82,12 @@ def measure(rate: float, folder: Path) -> dict[str, object]:
     t = np.arange(int(SECONDS * rate)) / rate
     values = [np.sin(t[:, None] + np.arange(len(JOINTS))) * 0.5 for _ in range(3)]
     messages = [(int(at * 1e9) + 1, JOINTS, *(x[i] for x in values)) for i, at in enumerate(t)]
-    expected = np.ones((2, len(t)), dtype=bool)
-    expected[:, : NetworkConfig().window - 1] = False
+    expected = len(t) - NetworkConfig().window + 1
     command = [sys.executable, __file__, str(ticks)]
-    live = run_live(path, JOINTS, Playback(messages, t), expected, command)
+    live = run_live(path, JOINTS, Playback(messages, t), {"estimated_torque": expected}, command)
     spent = np.array(json.loads(ticks.read_text()))[NetworkConfig().window :]
     return {
-        "lost": int(expected[0].sum() - np.isfinite(live.latency).sum()),
+        "lost": expected - int(np.isfinite(live.latency).sum()),
         "latency_ms": spread(live.latency),
         "tick_ms": spread(spent),
     }
@@ -106,6 +105,5 @@ if __name__ == "__main__":
     elif sys.argv[1] in ("-h", "--help"):
         print(__doc__)
     else:
-        torch.set_num_threads(1)
         run(lambda context: TimedNode(context=context), sys.argv[2:])
         Path(sys.argv[1]).write_text(json.dumps(TICKS))

@@ -18,13 +18,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from node_latency import JOINTS, bundle
 from rclpy.serialization import deserialize_message, serialize_message
 
 from vastares_ros.io.bundles import save_bundle
 from vastares_ros.models.methods import network_config
-from vastares_ros.models.model import Model
+from vastares_ros.models.networks import NetworkModel
 from vastares_ros.nodes.messages import JointState, to_joint_state
 from vastares_ros.nodes.process import VASTARES, end, make_executor, own_domain, reliable, ros_node, spawn
 
@@ -101,7 +100,7 @@ def cpu_seconds(pid: int) -> float:
 def save(folder: Path, name: str, method: str) -> Path:
     """Write the bundle of an arm."""
     config = network_config(method, METHODS[method])
-    made = replace(bundle(RATE), method=method, model=Model(len(JOINTS), config).eval())
+    made = replace(bundle(RATE), method=method, model=NetworkModel(len(JOINTS), config).eval())
     made.model.torque_scaler.mean += OFFSETS[name]
     save_bundle(folder / name, made)
     return folder / name
@@ -160,7 +159,6 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the run (%(default)s)")
     parser.add_argument("--method", choices=METHODS, default="va_sta_reslstm", help="of both bundles (%(default)s)")
     args = parser.parse_args()
-    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(args.seconds, args.method, Path(folder))
     print(json.dumps({"rate_hz": RATE, "seconds": args.seconds, "method": args.method} | figures))

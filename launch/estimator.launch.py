@@ -12,7 +12,7 @@ CONFIG = Path(__file__).resolve().parents[1] / "config"
 OVERRIDES = {
     "bundle": (str, "folder of the trained bundle, required"),
     "robot": (str, "name of the robot, for example ur5e: a bundle of another is refused"),
-    "urdf": (str, "URDF file for the wrench, instead of the topic robot_description"),
+    "urdf": (str, "URDF file for the wrench; empty: the topic robot_description, or else the robot's own"),
     "frame_prefix": (str, "put before the frame of the wrench, as by robot_state_publisher, for example left/"),
     "use_sim_time": (bool, "true: take time from /clock"),
     "autostart": (bool, "false: stay unconfigured until a lifecycle manager, or ros2 lifecycle set, says otherwise"),

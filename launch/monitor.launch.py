@@ -39,7 +39,7 @@ def generate_launch_description() -> LaunchDescription:
 def _viewers(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     folder = Path(tempfile.mkdtemp(prefix="vastares_monitor_"))
-    options = ["--bundle", given["bundle"], "--namespace", given["namespace"]]
+    options = [given["bundle"], "--namespace", given["namespace"]]
     frame = ["--fixed-frame", given["fixed_frame"]] if given["fixed_frame"] else []
     clock = ["--ros-args", "-p", f"use_sim_time:={given['use_sim_time']}"]
     rviz, xml = str(folder / "estimator.rviz"), str(folder / "estimator.xml")

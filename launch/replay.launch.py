@@ -39,7 +39,7 @@ ARGUMENTS = {
     "namespace": ("", "namespace of the estimator"),
     "joint_states": ("/joint_states", "topic in the bag"),
     "rate": ("1.0", "times the recorded pace"),
-    "urdf": ("", "URDF file for the wrench; empty: the topic robot_description"),
+    "urdf": ("", "URDF file for the wrench; empty: the topic robot_description, or else the robot's own"),
     "params_file": (str(SHARE / "config" / "estimator.yaml"), "parameters of the estimator"),
     "use_sim_time": (
         "false",
@@ -128,7 +128,7 @@ def _without_ros2_bag(given: dict[str, str]) -> Processes:
     output = Path(given["output"])
     file = str(output / f"{output.name}_0.mcap")  # as ros2 bag would name it
     urdf = ["--urdf", given["urdf"]] if given["urdf"] else []
-    return player, [], [_verb("replay", *bag, "--bundle", given["bundle"], "--output", file, *urdf)]
+    return player, [], [_verb("replay", given["bundle"], *bag, "--output", file, *urdf)]
 
 
 def _verb(verb: str, *arguments: str) -> ExecuteProcess:

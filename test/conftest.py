@@ -4,8 +4,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+# Tests run side by side, and most matrices are small. Without this, threads of a test wait for cores that other tests
+# use, and some tests take ten times as long. The libraries read it when they are imported; child processes inherit it.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+
 import numpy as np
 import pytest
+import torch
 
 from vastares_ros.core.arm import Arm
 from vastares_ros.core.robot import Effort
@@ -16,6 +21,21 @@ from vastares_ros.physics.rigid_body import RigidBody
 
 JOINTS = ("shoulder", "elbow")
 RATE = 125.0
+
+torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the fixture `ros`; tests that use DDS without it bear the mark themselves."""
+    for item in items:
+        if "ros" in getattr(item, "fixturenames", ()):
+            item.add_marker("ros")
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers() -> None:
+    """Draw the same random numbers in a test whichever tests ran before it."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

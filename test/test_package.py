@@ -60,6 +60,7 @@ def assert_installed(prefix: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--symlink-install"]], ids=["copied", "symlinked"])
+@pytest.mark.process
 def test_colcon_build(source, options):
     pytest.importorskip("colcon_core", reason="colcon is not installed")
     ros = {"ROS_DISTRO": "jazzy", "ROS_VERSION": 2, "ROS_PYTHON_VERSION": 3, "AMENT_PREFIX_PATH": sys.prefix}
@@ -77,6 +78,7 @@ def test_colcon_build(source, options):
 
 
 @pytest.mark.parametrize("options", [[], ["--editable"]], ids=["copied", "editable"])
+@pytest.mark.process
 def test_pip_install(source, tmp_path, options):
     prefix = tmp_path / "prefix"
     # --ignore-installed: without it pip removes the installation that this test runs in.

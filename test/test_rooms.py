@@ -10,24 +10,57 @@ import pytest
 import vastares_ros
 
 PACKAGE = Path(vastares_ros.__file__).parent
-ROOMS = ("core", "models", "runtime", "io", "training", "cli", "nodes")
+ROOMS = ("core", "physics", "models", "runtime", "io", "training", "report", "nodes", "cli")
+NOT_OF_NODES = ("training", "report")  # a node runs on a robot, where nobody trains or draws
+
 MODULES = sorted(p.relative_to(PACKAGE.parent) for p in PACKAGE.rglob("*.py"))
 
 
-def imported(tree: ast.AST) -> set[str]:
+def imported(tree: ast.AST, package: str) -> set[str]:
+    """Every module that is imported in a tree, by its full name; relative imports are of `package`."""
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    return names | {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            beside = f"{package}." if node.level == 1 else ""
+            assert node.level < 2, "import from another room by its full name"
+            if beside and not node.module:
+                names |= {beside + alias.name for alias in node.names}
+            else:
+                names.add(beside + (node.module or ""))
+    return names
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse((PACKAGE.parent / path).read_text(encoding="utf-8"))
+
+
+def rooms_of(names: set[str]) -> set[str]:
+    """The rooms among imported modules."""
+    return {name.split(".")[1] for name in names if name.startswith("vastares_ros.")} & set(ROOMS)
 
 
 @pytest.mark.parametrize("path", [m for m in MODULES if len(m.parts) > 2], ids=str)
 def test_imports_only_point_down(path):
-    room = ROOMS.index(path.parts[1])
-    for name in imported(ast.parse((PACKAGE.parent / path).read_text(encoding="utf-8"))):
-        parts = name.split(".")
-        if parts[0] == "vastares_ros" and len(parts) > 1 and parts[1] in ROOMS:
-            assert ROOMS.index(parts[1]) <= room, f"{path} imports {name}"
+    room = path.parts[1]
+    names = imported(parsed(path), ".".join(path.parts[:-1]))
+    for other in rooms_of(names):
+        assert ROOMS.index(other) <= ROOMS.index(room), f"{path} imports {other}"
+    if room == "nodes":
+        allowed = {"vastares_ros.training.config"} if path.name == "training.py" else set()
+        assert not rooms_of(names - allowed) & set(NOT_OF_NODES), f"{path} imports {names}"
 
 
+@pytest.mark.parametrize("path", [m for m in MODULES if m.parts[1] == "cli"], ids=str)
+def test_verbs_import_nodes_only_inside_functions(path):
+    tree = parsed(path)
+    inside = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in ast.walk(f)}
+    outside = ast.Module(
+        [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom) and id(n) not in inside], []
+    )
+    assert "nodes" not in rooms_of(imported(outside, "vastares_ros.cli"))
+
+
+@pytest.mark.process
 def test_every_other_room_imports_without_ros():
     modules = [".".join(m.with_suffix("").parts).removesuffix(".__init__") for m in MODULES if m.parts[1] != "nodes"]
     modules.remove("vastares_ros.__main__")  # runs on import

@@ -1,3 +1,3 @@
 """External torque sensing for any arm with `/joint_states`, learned from its own bags."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -11,11 +11,11 @@ import torch
 import yaml
 
 from vastares_ros.cli.main import main
-from vastares_ros.cli.simulate import TRUTH_TOPIC
 from vastares_ros.core.arm import resolve_arm
 from vastares_ros.io.bags import MessageTable, read_recording, write_joint_states
 from vastares_ros.io.bundles import load_bundle, save_bundle
 from vastares_ros.io.datasets import write_dataset
+from vastares_ros.io.injections import TRUTH_TOPIC
 from vastares_ros.io.robots import load_robot
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.physics.injection import Injector, profile_from
@@ -25,6 +25,7 @@ from vastares_ros.training.fit import fit
 
 pytest.importorskip("pinocchio")
 Image = pytest.importorskip("PIL.Image")
+pytestmark = pytest.mark.slow
 FORCE = [0, 0, 60]
 PUSHES = [{"start": 2.0, "duration": 0.8, "force": FORCE, "every": 1.8, "repeat": 3}]
 FILES = {"comparison.json", "comparison.md", "report.html", "nmse.png", "push.png", "detection.png"}
@@ -42,7 +43,7 @@ def write_bag(path, episode, tau_ext=None):
 
 
 def compare(out, *argv, bundles, bags):
-    named = ["--bundles", *bundles, "--bags", *bags, "-o", out, "--jobs", "1", *argv]
+    named = [*bundles, "--on", *bags, "-o", out, "--jobs", "1", *argv]
     return main(["compare", *map(str, named)])
 
 
@@ -113,7 +114,7 @@ def test_known_pushes_are_seen_by_the_better_estimator(figures):
     contact = body["contact"]
     assert contact["all"]["pushes"] == 3 and contact["all"]["detected"] == 1.0
     assert contact["all"]["delay_ms"] < 60 and contact["above_bound"]["pushes"] == 3
-    assert net["cost_ms"]["median"] > body["cost_ms"]["median"] > 0
+    assert all(0 < found["cost_ms"]["median"] <= found["cost_ms"]["p99"] for found in (body, net))
 
 
 def test_everything_is_written_and_the_page_loads_nothing(here, figures, capsys):

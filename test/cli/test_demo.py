@@ -9,8 +9,8 @@ import pytest
 
 from vastares_ros.cli import demo
 from vastares_ros.cli.main import main
-from vastares_ros.cli.simulate import TRUTH_TOPIC
 from vastares_ros.io.bags import MessageTable, write_joint_states
+from vastares_ros.io.injections import TRUTH_TOPIC
 
 
 @pytest.fixture
@@ -74,6 +74,7 @@ def test_nothing_is_overwritten(tmp_path, capsys, everything):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.ros
 def test_whole_demo_runs(tmp_path, capfd, everything):
     folder = tmp_path / "demo"
     assert main(["demo", "-o", str(folder), "--quick"]) == 0

@@ -28,10 +28,11 @@ def folder(tmp_path_factory, dataset):
 
 
 def experiment(folder, name, *more):
-    arguments = ["--dataset", folder / "d", "--config", folder / "small.yaml", "-o", folder / "out", "--jobs", "2"]
+    arguments = [folder / "d", "--config", folder / "small.yaml", "-o", folder / "out", "--jobs", "2"]
     return main([str(a) for a in ("experiment", name, *arguments, *more)])
 
 
+@pytest.mark.process
 def test_a_table_its_picture_and_its_cache(folder, capfd):
     assert experiment(folder, "ablation", "--seeds", "2", "--test", "two") == 0
     out = capfd.readouterr().out
@@ -44,6 +45,7 @@ def test_a_table_its_picture_and_its_cache(folder, capfd):
     assert sorted((folder / "out" / "cells").iterdir()) == cells
 
 
+@pytest.mark.process
 def test_attention_and_trajectories(folder, capfd):
     assert experiment(folder, "attention", "--seeds", "1") == 0
     assert experiment(folder, "trajectories") == 0
@@ -51,6 +53,7 @@ def test_attention_and_trajectories(folder, capfd):
     assert names <= {p.name for p in (folder / "out").iterdir()}
 
 
+@pytest.mark.process
 def test_tune_writes_settings_that_the_others_take(folder, tmp_path, capfd):
     split = ("--test", "three", "--seeds", "1")
     assert experiment(folder, "tune", *split) == 2
@@ -85,9 +88,10 @@ def test_tune_writes_settings_that_the_others_take(folder, tmp_path, capfd):
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are looked up in /proc")
+@pytest.mark.process
 def test_workers_end_with_a_program_that_was_killed(folder):
     (folder / "long.yaml").write_text("epochs: 10000\n")
-    arguments = ["attention", "--dataset", folder / "d", "--config", folder / "long.yaml", "-o", folder / "killed"]
+    arguments = ["attention", folder / "d", "--config", folder / "long.yaml", "-o", folder / "killed"]
     command = [sys.executable, "-m", "vastares_ros", "experiment", *map(str, arguments), "--seeds", "1", "--jobs", "1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
         workers = eventually(lambda: [pid for pid in children(program.pid) if "spawn_main" in command_of(pid)])
@@ -127,25 +131,26 @@ def test_bad_input(folder, capfd, dataset, tmp_path):
     assert "ablation" in capfd.readouterr().err
 
 
+@pytest.mark.process
 def test_physics_leaves_each_recording_out_in_turn(tmp_path, arm_dataset, capfd):
     pytest.importorskip("pinocchio")
     write_dataset(tmp_path / "d", arm_dataset)
     (tmp_path / "small.yaml").write_text("network: {window: 4, hidden: 4, hidden_layers: 0}\nepochs: 1\n")
-    where = ["--dataset", str(tmp_path / "d"), "-o", str(tmp_path / "out"), "--config", str(tmp_path / "small.yaml")]
+    where = [str(tmp_path / "d"), "-o", str(tmp_path / "out"), "--config", str(tmp_path / "small.yaml")]
     assert main(["experiment", "physics", *where, "--seeds", "1", "--jobs", "2"]) == 0
     figures = json.loads((tmp_path / "out" / "physics.json").read_text())
     table = figures["table"]
     assert set(table["hybrid with ResLSTM+SA+VA-TA"]["nmse"]) == {"one", "two", "three"} == set(figures["recordings"])
-    assert table["plain identification"]["nmse_mean"][0] < table["ridge"]["nmse_mean"][0]
-    assert {"GRU", "rich identification", "rich, friction followed in 20 s"} < set(table)
+    assert table["basic friction model"]["nmse_mean"][0] < table["ridge"]["nmse_mean"][0]
+    assert {"GRU", "extended friction model", "extended, adaptive within 20 s"} < set(table)
     cells = [json.loads(p.read_text()) for p in (tmp_path / "out" / "cells").glob("*/result.json")]
-    mine = [c for c in cells if c["row"] == "plain identification"]
-    assert table["plain identification"]["nmse_mean"][0] == pytest.approx(
+    mine = [c for c in cells if c["row"] == "basic friction model"]
+    assert table["basic friction model"]["nmse_mean"][0] == pytest.approx(
         sum(c["nmse_mean"]["model"] for c in mine) / 3
     )
     assert (tmp_path / "out" / "physics.md").read_text() in capfd.readouterr().out
     assert main(["experiment", "physics", *where, "--test", "one"]) == 2
     assert "leave out --test" in capfd.readouterr().err
     write_dataset(tmp_path / "pair", replace(arm_dataset, episodes=arm_dataset.episodes[:2]))
-    assert main(["experiment", "physics", "--dataset", str(tmp_path / "pair"), *where[2:]]) == 2
+    assert main(["experiment", "physics", str(tmp_path / "pair"), *where[1:]]) == 2
     assert "pair has one, two: record more" in capfd.readouterr().err

@@ -28,6 +28,7 @@ def fails(capsys, *argv):
     return lines[-1]
 
 
+@pytest.mark.slow
 def test_a_bundle_that_the_other_verbs_take(prepared, tmp_path, capsys):
     out = tmp_path / "b"
     assert main(["identify", str(prepared), "--test", "three", "-o", str(out)]) == 0
@@ -44,6 +45,7 @@ def test_a_bundle_that_the_other_verbs_take(prepared, tmp_path, capsys):
     assert load_bundle(out).training["config"]["friction_model"] == "basic"
 
 
+@pytest.mark.slow
 def test_an_observer_and_the_signals_that_it_runs_on(prepared, tmp_path, capsys):
     out = tmp_path / "b"
     argv = ["identify", str(prepared), "--test", "three", "-o", str(out), "--force"]
@@ -52,7 +54,7 @@ def test_an_observer_and_the_signals_that_it_runs_on(prepared, tmp_path, capsys)
     assert bundle.method == "momentum_observer" and bundle.model.config.gain == 15 and bundle.filter.kind == "none"
     assert main(["info", str(out)]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "momentum_observer, window 2, gain 15 rad/s" in said and "filter none network" in said
+    assert "momentum_observer, window 2" in said and "observer gain 15 rad/s" in said and "filter none model" in said
     assert main(["evaluate", str(out), str(prepared)]) == 0
     assert main([*argv, "--cutoff", "20"]) == 0
     assert load_bundle(out).method == "rigid_body" and load_bundle(out).filter.cutoff_hz == 20
@@ -60,10 +62,10 @@ def test_an_observer_and_the_signals_that_it_runs_on(prepared, tmp_path, capsys)
     assert "--gain is the observer's" in fails(capsys, prepared, "--gain", "3", "-o", tmp_path / "c")
     assert "gain is 0.0: use" in fails(capsys, prepared, "--observer", "--gain", "0", "-o", tmp_path / "c")
     assert "use 0.1 Hz or more" in fails(capsys, prepared, "--cutoff", "1e-9", "-o", tmp_path / "c")
-    assert "following is 0.001: use 1 to 3600 s" in fails(
+    assert "friction_time_constant is 0.001: use 1 to 3600 s" in fails(
         capsys, prepared, "--friction-time-constant", "0.001", "-o", tmp_path / "c"
     )
-    assert "follows no level" in fails(
+    assert "has no adaptive friction" in fails(
         capsys, prepared, "--friction-time-constant", "9", "--observer", "-o", tmp_path / "c"
     )
     assert "below 62.5 Hz" in fails(capsys, prepared, "--cutoff", "80", "-o", tmp_path / "c")
@@ -93,8 +95,8 @@ def test_a_recording_with_contact_is_warned_of(arm_dataset, lively, tmp_path, ca
     dataset = replace(arm_dataset, episodes=(*arm_dataset.episodes, pushed))
     write_dataset(tmp_path / "d", dataset)
     assert main(["identify", str(tmp_path / "d"), "-o", str(tmp_path / "b")]) == 0
-    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
-    assert len(warnings) == 1 and "pushed does not fit" in warnings[0] and "sim_shoulder_lift_joint" in warnings[0]
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "does not fit" in line]
+    assert len(warnings) == 1 and "warning: pushed does not" in warnings[0] and "sim_shoulder_lift" in warnings[0]
 
 
 def test_amperes_say_what_the_scale_is_worth(arm_dataset, tmp_path, capsys):
@@ -111,7 +113,7 @@ def test_bad_input(prepared, arm_dataset, tmp_path, capsys):
     other = config_folder() / "urdf" / "iiwa14.urdf"
     line = fails(capsys, prepared, "--urdf", other, "-o", out)
     assert "no joint sim_shoulder_pan_joint, sim_shoulder_lift_joint" in line and "lbr_A1" in line
-    assert "none.urdf cannot be read: No such file" in fails(
+    assert "none.urdf cannot be read (No such file" in fails(
         capsys, prepared, "--urdf", tmp_path / "none.urdf", "-o", out
     )
     (tmp_path / "bad.urdf").write_text("not xml")
@@ -119,7 +121,7 @@ def test_bad_input(prepared, arm_dataset, tmp_path, capsys):
     (tmp_path / "bytes.urdf").write_bytes(b"\xff\xfe\xff")
     assert "not UTF-8" in fails(capsys, prepared, "--urdf", tmp_path / "bytes.urdf", "-o", out)
     write_dataset(tmp_path / "d", replace(arm_dataset, robot="mine"))
-    assert "no URDF of robot 'mine': give identify or train one by --urdf" in fails(capsys, tmp_path / "d", "-o", out)
+    assert "no URDF of robot 'mine': give one with --urdf" in fails(capsys, tmp_path / "d", "-o", out)
     assert "no episode 'four'" in fails(capsys, prepared, "--test", "four", "-o", out)
     assert "every recording is held out" in fails(capsys, prepared, "--test", "one", "two", "three", "-o", out)
     assert not out.exists()

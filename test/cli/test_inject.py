@@ -7,13 +7,12 @@ import yaml
 from read_back import STORE, by_topic, when
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from vastares_ros.cli.inject import TRUE_WRENCH_TOPIC
 from vastares_ros.cli.main import main
-from vastares_ros.cli.simulate import TRUTH_TOPIC
 from vastares_ros.core.external import external_torque
 from vastares_ros.core.signals import CausalFilter
 from vastares_ros.io.bags import MessageTable, iter_messages, read_joint_states, read_recording, write_joint_states
 from vastares_ros.io.bundles import load_bundle
+from vastares_ros.io.injections import TRUE_WRENCH_TOPIC, TRUTH_TOPIC
 from vastares_ros.io.robots import config_folder, load_robot
 
 UR3 = ("Base", "Shoulder", "Elbow", "Wrist 1", "Wrist 2", "Wrist 3")
@@ -115,7 +114,7 @@ def test_replay_shows_just_what_was_injected(tmp_path, free, pushed, arm):
     external = []
     for bag in (free, pushed):
         out = tmp_path / f"{bag.stem}.mcap"
-        assert main(["replay", str(bag), "--bundle", str(arm), "-o", str(out)]) == 0
+        assert main(["replay", str(arm), str(bag), "-o", str(out)]) == 0
         external.append(np.array([m.effort for _, m in by_topic(out)["/estimator/external_torque"]]))
     moved = external[1] - external[0]
     bundle = load_bundle(arm)
@@ -220,7 +219,7 @@ def test_bad_input_is_one_line_and_leaves_no_file(tmp_path, capsys, free, moving
     assert "choose with --topic" in fails(capsys, free, good, out, topic="/joint_states")
     assert "no URDF: name the robot with --robot" in fails(capsys, free, good, out, robot=None)
     ur3 = config_folder() / "urdf" / "ur3.urdf"
-    assert "joint 'Wrist 3' is not in the URDF" in fails(capsys, free, good, out, "--urdf", ur3, robot=None)
+    assert "the URDF has no joint Wrist 3, Elbow" in fails(capsys, free, good, out, "--urdf", ur3, robot=None)
     (tmp_path / "bad.urdf").write_bytes(b"\xff\xfe")
     assert "not UTF-8 text" in fails(capsys, free, good, out, "--urdf", tmp_path / "bad.urdf")
     assert "the joints of iiwa14 are not among" in fails(capsys, free, good, out, robot="iiwa14")

@@ -17,13 +17,13 @@ STORE = get_typestore(Stores.ROS2_JAZZY)
 def last(tmp_path_factory, push, arm):
     """Topic → the last message on it, in a replay."""
     out = tmp_path_factory.mktemp("layout") / "out.mcap"
-    assert main(["replay", str(push), "--bundle", str(arm), "-o", str(out)]) == 0
+    assert main(["replay", str(arm), str(push), "-o", str(out)]) == 0
     with Reader(out) as reader:
         return {c.topic: STORE.deserialize_cdr(raw, c.msgtype) for c, _, raw in reader.messages()}
 
 
 def layout(viewer, bundle, path, *more):
-    return main(["layout", viewer, "--bundle", str(bundle), "-o", str(path), *map(str, more)])
+    return main(["layout", viewer, str(bundle), "-o", str(path), *map(str, more)])
 
 
 def plotjuggler_curves(messages):

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import os
 import subprocess
 import sys
@@ -9,19 +10,24 @@ import sys
 import pytest
 
 from vastares_ros import __version__
-from vastares_ros.cli.main import NODES, VERBS, main
+from vastares_ros.cli.grammar import FRICTION_MODELS, VERBS, Verb, help_of
+from vastares_ros.cli.main import main
 from vastares_ros.core.errors import BagError
+from vastares_ros.core.sampling import RATE_TOLERANCE
+from vastares_ros.core.signals import FilterConfig
+from vastares_ros.io.datasets import write_dataset
+from vastares_ros.models.rigid_body import ObserverConfig
+from vastares_ros.physics import friction
 
 
 @pytest.fixture
 def verb(tmp_path, monkeypatch):
-    """Makes the verb `fake` of a module's text, a node if asked."""
+    """Makes the verb `fake` of a module's text, with an option --status, or a node if asked."""
 
     def make(text: str, node: bool = False) -> str:
         (tmp_path / "fake_verb.py").write_text(text)
-        monkeypatch.setitem(VERBS, "fake", ("fake_verb", "a verb of this test"))
-        if node:
-            monkeypatch.setattr("vastares_ros.cli.main.NODES", ("fake",))
+        declare = None if node else lambda parser: parser.add_argument("--status", type=int)
+        monkeypatch.setitem(VERBS, "fake", Verb("a verb of this test", "fake_verb", declare))
         return "fake"
 
     monkeypatch.syspath_prepend(tmp_path)
@@ -30,11 +36,11 @@ def verb(tmp_path, monkeypatch):
 
 
 def failing(statement: str) -> str:
-    return f"def add_arguments(parser): pass\ndef run(args):\n    {statement}\n"
+    return f"def run(args):\n    {statement}\n"
 
 
 def test_verb_gets_its_arguments_and_gives_its_status(verb):
-    name = verb('def add_arguments(p): p.add_argument("--status", type=int)\ndef run(args): return args.status\n')
+    name = verb("def run(args): return args.status\n")
     assert main([name, "--status", "7"]) == 7
 
 
@@ -46,7 +52,8 @@ def test_arguments_of_the_process_are_the_default(verb, monkeypatch):
 def test_wrong_arguments_end_with_status_2(verb, capsys):
     with pytest.raises(SystemExit, match="2"):
         main([verb(failing("return 0")), "--no-such-option"])
-    assert "vastares fake: error: unrecognized arguments: --no-such-option" in capsys.readouterr().err
+    expected = "vastares fake: error: unrecognized arguments: --no-such-option: see vastares fake --help\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_node_gets_ros_arguments_untouched(verb):
@@ -54,9 +61,10 @@ def test_node_gets_ros_arguments_untouched(verb):
     assert main([name, "--ros-args", "-p", "bundle:=B"]) == 3
 
 
-def test_node_help_starts_no_node(verb, capsys):
-    assert main([verb('"""What the node does."""\n', node=True), "--help"]) == 0
-    assert "What the node does." in capsys.readouterr().out
+@pytest.mark.parametrize(("node", "parameter"), [("estimator", "contact_factor"), ("training", "train_config")])
+def test_node_help_lists_the_parameters(node, parameter, capsys):
+    assert main([node, "--help"]) == 0
+    assert parameter in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -123,26 +131,29 @@ def test_unknown_verb_lists_the_verbs(capsys):
     assert main(["trian"]) == 2
     err = capsys.readouterr().err
     assert "'trian'" in err
-    assert all(f"  {verb} " in err and summary in err for verb, (_, summary) in VERBS.items())
+    assert all(f"  {verb} " in err and entry.summary in err for verb, entry in VERBS.items())
 
 
 @pytest.mark.parametrize("argv", [[], ["--help"], ["--version"]])
+@pytest.mark.process
 def test_help_and_version_import_no_verb_and_nothing_heavy(argv):
     program = (
         "import sys\nfrom vastares_ros.cli.main import VERBS, main\n"
         f"try: main({argv!r} or None)\nexcept SystemExit as end: assert end.code == 0\n"
-        "assert not {'numpy', 'torch', 'rclpy', *(module for module, _ in VERBS.values())} & set(sys.modules)"
+        "assert not {'numpy', 'torch', 'rclpy', *(entry.module for entry in VERBS.values())} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert __version__ in done.stdout if argv == ["--version"] else "evaluate" in done.stdout
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.process
 def test_closed_pipe_is_quiet(verb, tmp_path, unbuffered):
     verb(failing("print('more than anybody reads')"))
     program = (
-        "from vastares_ros.cli.main import VERBS, main\n"
-        "VERBS['fake'] = ('fake_verb', '')\n"
+        "from vastares_ros.cli.grammar import VERBS, Verb\n"
+        "from vastares_ros.cli.main import main\n"
+        "VERBS['fake'] = Verb('', 'fake_verb', lambda parser: None)\n"
         "raise SystemExit(main(['fake']))"
     )
     path = os.pathsep.join([str(tmp_path), *sys.path])
@@ -160,12 +171,42 @@ def test_closed_pipe_is_quiet(verb, tmp_path, unbuffered):
 
 @pytest.mark.parametrize("name", VERBS)
 def test_every_verb_explains_itself(name, capsys):
-    if VERBS[name][0].startswith("vastares_ros.nodes"):
-        pytest.importorskip("rclpy", reason="rclpy is not installed")
     try:
         assert main([name, "--help"]) == 0
     except SystemExit as end:
         assert end.code == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"usage: vastares {name} ")
-    assert "--ros-args" in out if name in NODES else "--help" in out
+    assert out.strip() == help_of(name).strip() and out.startswith(f"usage: vastares {name} ")
+    assert ("--ros-args" if VERBS[name].declare is None else "--help") in out
+
+
+@pytest.mark.process
+def test_the_help_of_no_verb_imports_anything_heavy():
+    program = (
+        "import sys\nfrom vastares_ros.cli.grammar import VERBS, help_of\n"
+        "assert all(help_of(name) for name, verb in VERBS.items() if verb.declare)\n"
+        "assert not {'numpy', 'scipy', 'torch', 'pyarrow', 'rosbags', 'rich', 'rclpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_choices_and_defaults_of_the_grammar_are_those_of_the_code():
+    assert tuple(friction.FRICTION_MODELS) == FRICTION_MODELS
+    text = " ".join(help_of("identify").split())
+    assert f"after 1 / gain (default: {ObserverConfig.gain:g})" in text
+    assert f"0 for none (default: {FilterConfig.cutoff_hz:g};" in text
+    assert f"differ by more than {RATE_TOLERANCE:.0%} are refused" in " ".join(help_of("prepare").split())
+
+
+def test_figures_go_to_stdout_alone_and_quiet_prints_nothing(tmp_path, dataset, capsys):
+    write_dataset(tmp_path / "d", dataset)
+    config = tmp_path / "small.yaml"
+    config.write_text("network: {window: 4, hidden: 4, hidden_layers: 0}\nepochs: 1\n")
+    train = ["train", str(tmp_path / "d"), "--config", str(config), "--validation", "three", "-o"]
+    assert main([*train, str(tmp_path / "b"), "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["evaluate", str(tmp_path / "b"), str(tmp_path / "d"), "--json", "-"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["nmse_mean"]) == {"model", "mean", "ridge"}
+    (tmp_path / "there.json").write_text("")
+    assert main([*train, str(tmp_path / "c"), "--json", str(tmp_path / "there.json")]) == 2
+    assert "there.json exists" in capsys.readouterr().err and not (tmp_path / "c").exists()

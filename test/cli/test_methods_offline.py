@@ -23,7 +23,9 @@ def test_train_and_evaluate(name, prepared, tmp_path, capsys):
     command = ["train", prepared, "--model", name, "--epochs", "2", "--test", "three", "-o", str(tmp_path / "b")]
     assert main([*command, "--json-progress"]) == 0
     progress = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    assert progress[-1]["epoch"] == progress[-1]["epochs"] == (1 if name in ("gpr", "lwpr") else 2)
+    trainings = 3  # the last one, and one without each of the two training recordings for the bound
+    epochs = trainings * (1 if name in ("gpr", "lwpr") else 2)
+    assert progress[-1]["epoch"] == progress[-1]["epochs"] == epochs
     assert main(["evaluate", str(tmp_path / "b"), prepared, "--json", str(tmp_path / "e.json")]) == 0
     figures = json.loads((tmp_path / "e.json").read_text())["nmse_mean"]
     assert figures["model"] < 0.8 * figures["mean"]
@@ -49,4 +51,4 @@ def test_a_configuration_for_another_method_says_whose_field_it_is(prepared, tmp
     assert main(["train", prepared, "--model", "lstm", "--config", example, "-o", str(tmp_path / "b")]) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
     own = "window, hidden, acceleration, rigid_body_torque"
-    assert f"unknown field network.hidden_layers: model lstm has {own} (docs/methods.md)" in said
+    assert f"unknown field network.hidden_layers: model lstm has {own} (docs/explanation/methods.md)" in said

@@ -23,7 +23,7 @@ JOINT_STATES = (
 
 
 def replay(bag, bundle, out, *more):
-    return main(["replay", str(bag), "--bundle", str(bundle), "-o", str(out), *map(str, more)])
+    return main(["replay", str(bundle), str(bag), "-o", str(out), *map(str, more)])
 
 
 def fails(capsys, *argv):
@@ -168,6 +168,7 @@ def test_bad_input_leaves_no_file(tmp_path, capsys, moving, push, arm):
     assert {p.name for p in tmp_path.iterdir()} == {"bad.urdf", "short", "few"}
 
 
+@pytest.mark.slow
 def test_a_real_recording(tmp_path, data, arm):
     """A UR3 at work for 47 s, read from a ROS 1 bag: stamps of all outputs are stamps of inputs."""
     out = tmp_path / "out.mcap"

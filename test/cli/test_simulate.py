@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from vastares_ros.cli.main import main
-from vastares_ros.cli.simulate import TRUTH_TOPIC, simulate
 from vastares_ros.core.errors import ConfigError, OutputError
 from vastares_ros.io.bags import joint_state_topics, read_joint_states, read_recording
+from vastares_ros.io.injections import TRUTH_TOPIC
 from vastares_ros.io.robots import load_robot
+from vastares_ros.io.simulations import simulate
 from vastares_ros.physics.simulation import SimulatedArm
 
 

@@ -43,7 +43,7 @@ def test_the_tip_is_the_one_given_or_the_bundles_or_the_robots_or_the_last_link(
 
 
 def test_an_arm_that_cannot_be_is_refused(ur3):
-    with pytest.raises(RobotError, match="no URDF of this robot"):
+    with pytest.raises(RobotError, match="no URDF of robot 'unknown'"):
         resolve_arm(UR3)
     with pytest.raises(RobotError, match=r"the URDF has no joint Elbow, b; it has .*elbow_joint") as told:
         resolve_arm(("Elbow", "elbow_joint", "b"), None, ur3.urdf)

@@ -24,8 +24,8 @@ def test_joints_of_no_driver_are_refused_with_those_known():
 
 
 def test_unknown_unit_is_refused():
-    with pytest.raises(RobotError, match="'Nm' is unknown"):
-        Effort("Nm", (1.0,))
+    with pytest.raises(RobotError, match="'N/m' is unknown"):
+        Effort("N/m", (1.0,))
 
 
 @pytest.mark.parametrize("scale", [0.0, float("nan"), float("inf")])

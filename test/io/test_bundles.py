@@ -77,7 +77,7 @@ def test_a_bundle_comes_back_as_it_was_written(folder, bundle, dataset):
 def test_the_file_is_readable_and_whole(folder):
     index = yaml.safe_load((folder / "bundle.yaml").read_text())
     assert {p.name for p in folder.iterdir()} == {"bundle.yaml", *index["sha256"]}
-    assert {"features.mean", "features.scale", "torque.mean", "torque.scale"} <= set(
+    assert {"feature_scaler.mean", "feature_scaler.scale", "torque_scaler.mean", "torque_scaler.scale"} <= set(
         load_file(folder / "model.safetensors")
     )
 
@@ -134,7 +134,7 @@ def test_the_layout_of_the_file_does_not_count(folder):
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        ("schema", 2, "schema is 2, this version reads 1"),
+        ("schema", 1, "schema is 1, this version reads 2: train the bundle anew"),
         ("schema", None, "schema is None"),
         ("sha256", None, "field sha256 is missing"),
         ("rate_hz", None, "'rate_hz' is missing"),

@@ -78,6 +78,7 @@ os.kill(os.getpid(), 9)
 """
 
 
+@pytest.mark.process
 def test_a_killed_process_loses_only_what_was_not_flushed(tmp_path, dataset):
     write_dataset(tmp_path / "source", dataset)
     command = [sys.executable, "-c", CRASH, str(tmp_path / "source"), str(tmp_path / "d")]

@@ -3,7 +3,8 @@ import torch
 
 from vastares_ros.core.signals import windows
 from vastares_ros.models.baselines import Ridge, trigonometric
-from vastares_ros.models.model import Model, Scaler
+from vastares_ros.models.model import Scaler
+from vastares_ros.models.networks import NetworkModel
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 
 
@@ -21,7 +22,7 @@ def test_the_scaler_standardises_and_undoes_it():
 
 def test_predict_is_the_forward_pass_of_every_window():
     torch.manual_seed(0)
-    model = Model(2, NetworkConfig(window=8, hidden=4)).eval()
+    model = NetworkModel(2, NetworkConfig(window=8, hidden=4)).eval()
     x = np.random.default_rng(0).normal(size=(40, 4))
     model.feature_scaler.fit(x)
     model.torque_scaler.fit(10 * x[:, :2] + 50)

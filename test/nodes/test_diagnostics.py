@@ -134,3 +134,38 @@ def test_a_pause_or_a_clock_that_jumps_is_neither_a_loss_nor_late():
         tally.answer(estimate(t), arrival, 0.001)
     values = tally.values()
     assert values["dropped"] == values["late"] == 0 and values["rate_hz"] == 0.0
+
+
+def overloaded(tick, step=2, rate=500.0):
+    """What is told of 100 samples, of which every `step`-th came, that took `tick` [s] each."""
+    tally = Tally(rate)
+    for i in range(0, 100, step):
+        tally.answer(estimate(i / rate), i / rate, tick)
+    return tally.overload()
+
+
+def test_lost_messages_while_estimates_take_longer_than_a_period_are_overload():
+    told = overloaded(0.0042)
+    assert told.startswith("overload: an estimate takes 4.2 ms and a sample comes every 2.0 ms, so 49 were lost")
+    assert "smaller network" in told and "rigid-body model" in told
+    assert overloaded(0.0042, step=1) == "", "nothing was lost"
+    assert overloaded(0.0005) == "", "a driver at half the rate"
+
+
+def test_a_tally_begins_anew_with_every_look_and_leaves_out_ticks_without_an_estimate():
+    tally = Tally(500.0)
+    for i in range(100):
+        refused = Estimate(i / 250, np.full(2, np.nan), np.full(2, np.nan), np.ones(2), Validity.WRONG_RATE)
+        tally.answer(refused if i % 10 else estimate(i / 250), i / 250, 0.0001 if i % 10 else 0.004)
+    assert "takes 4.0 ms" in tally.overload()
+    tally.values()
+    assert tally.overload() == ""
+
+
+def test_overload_stands_in_place_of_what_follows_from_it():
+    watch = Watch("/js")
+    feed(watch, 9)
+    for key in (Validity.WRONG_RATE, Validity.GAP, Validity.NO_EFFORT):
+        watch.problem(key.value)
+    told = [finding.text for finding in watch.look(("/driver", "/other"), (), "overload: too slow")]
+    assert told == ["overload: too slow", "1 of 9 joint states on /js: effort missing"]

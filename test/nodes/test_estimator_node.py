@@ -3,6 +3,8 @@
 import re
 import shutil
 import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,6 +58,8 @@ class Live:
         self.node = ros.add(EstimatorNode, options, bundle=str(bundle), warn_period=0.0, **more)
         self.name = self.node.get_fully_qualified_name()
         self.out = {topic: ros.listen(JointState, f"{self.name}/{topic}") for topic in (*TORQUES, "valid")}
+        self.reports = ros.listen(DiagnosticArray, "/diagnostics")
+        self.played_ns = 0
         self.publisher = ros.talk(joint_states)
         ros.wait(lambda: all(self.node._outputs[topic].get_subscription_count() for topic in self.out))
 
@@ -64,10 +68,16 @@ class Live:
             self.publisher.publish(to_joint_state(values[0], JOINTS, *values[1:], "base_link"))
 
     def play(self, at, q, qd, effort):
-        """Send it, and wait until every message has been answered."""
+        """Send it, and wait until every message has been answered.
+
+        Meanwhile the node makes no report, so that the next one is of all of it, however long it takes.
+        """
+        self.node._diagnostics_timer.cancel()
+        self.played_ns = self.node.get_clock().now().nanoseconds
         until = len(self.out["valid"]) + len(at)
         self.send(at, q, qd, effort)
         self.ros.wait(lambda: len(self.out["valid"]) >= until)
+        self.node._diagnostics_timer.reset()
 
     def rest(self, count, start_s, effort=(0.0, 0.0), speed=0.0):
         """Play `count` samples of an arm that stands, or creeps."""
@@ -81,19 +91,28 @@ class Live:
         return np.array([message.effort for message in self.out[topic]])
 
     def diagnosed(self, level, *parts):
-        """The first status from now on that has a level and says all parts."""
-        statuses = []
-        subscription = self.ros.node.create_subscription(
-            DiagnosticArray, "/diagnostics", lambda m: statuses.extend(s for s in m.status if s.name == self.name), 10
-        )
-        self.ros.wait(lambda: any(s.level == level and all(part in s.message for part in parts) for s in statuses))
-        self.ros.node.destroy_subscription(subscription)
-        return next(s for s in statuses if s.level == level and all(part in s.message for part in parts))
+        """The first status since the last motion was played that has a level and says all parts."""
+
+        def found():
+            for report in self.reports:
+                for status in report.status if from_stamp(report.header.stamp) >= self.played_ns else ():
+                    if status.name == self.name and status.level == level and all(p in status.message for p in parts):
+                        return status
+            return None
+
+        self.ros.wait(found)
+        return found()
 
 
 @pytest.fixture
 def live(ros, bundle_path):
     return Live(ros, bundle_path)
+
+
+@pytest.fixture
+def unhurried(monkeypatch):
+    """To set zero, joint states of long ago will do: a busy machine may take its time from the last one to the call."""
+    monkeypatch.setattr("vastares_ros.nodes.estimator.RECENT", 3600.0)
 
 
 @pytest.fixture(scope="module")
@@ -373,12 +392,15 @@ def test_contact_follows_its_factor_at_once(live):
     assert "out of range" in live.ros.set("/estimator", contact_factor=-1.0)
 
 
-def test_zero_takes_the_residual_at_rest_away_until_reset(live):
+def test_zero_takes_the_residual_at_rest_away_until_reset(live, unhurried, monkeypatch):
     ros = live.ros
     refused = ros.call("/estimator/zero")
-    assert not refused.success and "no joint states in the last 1 s" in refused.message
+    assert not refused.success and "no joint states in the last 3600 s" in refused.message
     assert ros.set("/estimator", zero_duration=0.5) == ""
     live.rest(40, 1_000)
+    with monkeypatch.context() as hurry:
+        hurry.setattr("vastares_ros.nodes.estimator.RECENT", 0.0)
+        assert "no joint states in the last 0 s" in ros.call("/estimator/zero").message
     refused = ros.call("/estimator/zero")
     assert not refused.success and "the estimate was not valid" not in refused.message
     assert "only 0.39 s of joint states so far, 0.5 s are needed" in refused.message
@@ -400,7 +422,7 @@ def test_zero_takes_the_residual_at_rest_away_until_reset(live):
     np.testing.assert_allclose(live.efforts("external_torque")[-1], before, rtol=1e-3)
 
 
-def test_zero_is_refused_while_the_estimate_is_not_valid(live):
+def test_zero_is_refused_while_the_estimate_is_not_valid(live, unhurried):
     assert live.ros.set("/estimator", zero_duration=0.1) == ""
     live.rest(N, 1_000, effort=(np.nan, 0.0))
     refused = live.ros.call("/estimator/zero")
@@ -430,32 +452,36 @@ def test_drift_is_followed_with_the_bits_of_offline_up_to_its_limit_and_can_be_s
     assert "out of range" in ros.set("/estimator", drift_time=-1.0)
     assert ros.set("/estimator", drift_limit=1e-3) == ""
     live.play(stamps(N, 20), *slow(N))
-    assert (np.abs(live.node._drift.bias) <= 1e-3 * bundle.bound).all() and live.node._drift.bias.any()
+    assert (
+        np.abs(live.node._pipeline.drift.bias) <= 1e-3 * bundle.bound
+    ).all() and live.node._pipeline.drift.bias.any()
     assert ros.set("/estimator", drift_time=0.0) == ""
     live.play(stamps(N, 30), *slow(N))
     assert np.array_equal(live.efforts("external_torque")[FIRST - N :], raw)
 
 
-def test_drift_stands_still_in_what_is_reported_as_contact_and_is_forgotten_by_zero_and_reset(live):
+def test_drift_stands_still_in_what_is_reported_as_contact_and_is_forgotten_by_zero_and_reset(live, unhurried):
     ros = live.ros
     assert ros.set("/estimator", drift_time=0.5, contact_factor=1000.0, zero_duration=0.1) == ""
     live.play(stamps(N, 1), *slow(N))
-    bias = live.node._drift.bias
+    bias = live.node._pipeline.drift.bias
     assert bias.all() and not live.efforts("contact").any()
     assert ros.set("/estimator", contact_factor=0.0) == ""
     live.play(stamps(N, 10), *slow(N))
-    assert live.efforts("contact")[-1].all() and np.array_equal(live.node._drift.bias, bias)
+    assert live.efforts("contact")[-1].all() and np.array_equal(live.node._pipeline.drift.bias, bias)
     status = live.diagnosed(DiagnosticStatus.WARN)
     assert figures(status)["drift"] == "frozen: contact on shoulder"
 
     live.rest(N, 20)
     assert ros.call("/estimator/zero").success
-    assert not live.node._drift.bias.any()
+    assert not live.node._pipeline.drift.bias.any()
     assert ros.set("/estimator", contact_factor=1000.0) == ""
     live.play(stamps(N, 30), *slow(N))
-    assert live.node._drift.bias.all() and not np.array_equal(live.node._drift.bias, bias), "it follows from the zero"
+    assert live.node._pipeline.drift.bias.all() and not np.array_equal(live.node._pipeline.drift.bias, bias), (
+        "it follows from the zero"
+    )
     assert ros.call("/estimator/reset").success
-    assert not live.node._drift.bias.any()
+    assert not live.node._pipeline.drift.bias.any()
 
 
 def test_reset_fills_the_window_anew(live, bundle_path):
@@ -496,7 +522,6 @@ def with_urdf(ros, bundle_path, tmp_path):
         live = Live(ros, bundle_path, urdf=str(file), **parameters)
         live.wrench = ros.listen(WrenchStamped, "/estimator/external_wrench")
         live.singularity = ros.listen(JointState, "/estimator/wrench_singularity")
-        ros.wait(lambda: live.node._body_loading.done())
         ros.wait(lambda: live.node._outputs["wrench_singularity"].get_subscription_count())
         return live
 
@@ -532,8 +557,7 @@ def test_the_wrench_takes_the_urdf_of_a_publisher_that_came_first(ros, bundle_pa
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     ros.node.create_publisher(String, "/robot_description", latched).publish(String(data=URDF))
     live = Live(ros, bundle_path, tip_frame="tool")
-    ros.wait(lambda: live.node._body_loading is not None)
-    ros.wait(live.node._body_loading.done)
+    ros.wait(lambda: live.node._body.wrench)
     live.wrench = ros.listen(WrenchStamped, "/estimator/external_wrench")
     live.singularity = ros.listen(JointState, "/estimator/wrench_singularity")
     ros.wait(lambda: live.node._outputs["wrench_singularity"].get_subscription_count())
@@ -553,7 +577,11 @@ def test_a_urdf_of_which_the_executor_was_not_told_is_taken(ros, bundle_path):
     ("text", "tip", "told"),
     [
         (URDF, "gripper", "no wrench: 'gripper' is not a frame of the URDF"),
-        (URDF.replace('"elbow"', '"knee"'), "tool", "no wrench: joint 'elbow' is not a moving joint of the URDF"),
+        (
+            URDF.replace('"elbow"', '"knee"'),
+            "tool",
+            "no wrench: the URDF has no joint elbow; it has shoulder, knee",
+        ),
         ("nothing", "tool", "no wrench: the URDF is not XML"),
     ],
 )
@@ -584,7 +612,27 @@ def test_markers_are_red_in_contact_grey_where_not_valid_and_rare(with_urdf):
 
 def test_without_a_urdf_one_figure_says_so(live):
     live.play(stamps(N), *motion(N))
-    assert figures(live.diagnosed(DiagnosticStatus.OK))["wrench"].startswith("no URDF: start robot_state_publisher")
+    told = figures(live.diagnosed(DiagnosticStatus.OK))["wrench"]
+    assert told.startswith("none: the package has no URDF of this robot") and "robot_description" in told
+
+
+def test_the_urdf_of_the_package_is_used_until_one_is_published(ros, bundle_path, tmp_path):
+    """As `vastares replay` does; both say which URDF it is."""
+    joints = ["shoulder_pan_joint", "shoulder_lift_joint"]
+    bundle = replace(load_bundle(bundle_path), robot="ur3", joints=tuple(joints))
+    save_bundle(tmp_path / "ur3", bundle)
+    node = ros.add(EstimatorNode, bundle=str(tmp_path / "ur3"), tip_frame="upper_arm_link")
+    assert node._body.status == "in frame upper_arm_link, by the URDF in the package"
+    text = (config_folder() / "urdf" / "ur3.urdf").read_text().replace("upper_arm_link", "other_link")
+    assert ros.transition("/estimator", "deactivate") and ros.transition("/estimator", "cleanup")
+    assert ros.set("/estimator", tip_frame="") == ""
+    assert ros.transition("/estimator", "configure") and ros.transition("/estimator", "activate")
+    assert node._body.wrench.frame_id == "tool0"
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    ros.node.create_publisher(String, "/robot_description", latched).publish(String(data=text))
+    ros.wait(lambda: node._body.status == "in frame tool0, by the URDF of topic /robot_description")
+    assert "other_link" in node._body.links
+    assert node._pipeline.wrench is node._body.wrench
 
 
 # Diagnostics
@@ -657,16 +705,16 @@ def test_a_bundle_takes_over_at_500_hz_and_every_message_is_answered_by_one_of_t
     assert np.array_equal(got, np.concatenate([old[FIRST:swapped], new[FIRST:]]))
 
 
-def test_a_swap_forgets_the_zero_and_is_told(live, other_path):
+def test_a_swap_forgets_the_zero_and_is_told(live, other_path, unhurried):
     ros = live.ros
     ros.set("/estimator", zero_duration=0.1)
     live.rest(N, 1_000)
-    assert ros.call("/estimator/zero").success and live.node._zero.bias.any()
+    assert ros.call("/estimator/zero").success and live.node._pipeline.zero.bias.any()
     assert ros.set("/estimator", bundle=str(other_path)) == ""
     ros.wait(live.node._loading.done)
     live.rest(N, 1_000)
     ros.logged("swapped to ", str(other_path))
-    assert not live.node._zero.bias.any()
+    assert not live.node._pipeline.zero.bias.any()
     told = figures(live.diagnosed(DiagnosticStatus.WARN))
     assert told["bundle"] == str(other_path) and told["swap"] == f"{other_path} took over"
 
@@ -675,7 +723,7 @@ def test_a_swap_forgets_the_drift(live, other_path):
     ros = live.ros
     assert ros.set("/estimator", drift_time=0.5, contact_factor=1000.0) == ""
     live.play(stamps(N, 1), *slow(N))
-    assert live.node._drift.bias.all()
+    assert live.node._pipeline.drift.bias.all()
     assert ros.set("/estimator", bundle=str(other_path)) == ""
     ros.wait(live.node._loading.done)
     q, qd, effort = slow(2 * N)
@@ -801,10 +849,14 @@ def test_it_says_in_one_line_what_it_loaded(ros, bundle_path):
         (["-p", "bundle:=3"], "'bundle' to '3' of type 'INTEGER', expecting type 'STRING'"),
         (["-p", "reliability:=some"], "error: parameter reliability is 'some': use reliable or best_effort"),
         (["-p", "contact_factor:=-1.0"], "contact_factor"),
+        (["-p", "contact_facter:=2.0"], "parameter contact_facter is unknown: did you mean contact_factor?"),
+        (["-p", "estimator:contact_facter:=2.0"], "parameter contact_facter is unknown: did you mean contact_factor?"),
+        (["-p", "gravity:=true"], "parameter gravity is unknown: `vastares estimator --help` has every parameter"),
         (["-p"], "use --ros-args -p NAME:=VALUE"),
         (["--", "out/bundle"], "argument 'out/bundle' is unknown: use --ros-args -p NAME:=VALUE"),
     ],
 )
+@pytest.mark.ros
 def test_what_it_cannot_start_with_is_one_line_and_status_2(capfd, given, told):
     with own_domain():
         status = main(["estimator", "--ros-args", *given])
@@ -812,6 +864,31 @@ def test_what_it_cannot_start_with_is_one_line_and_status_2(capfd, given, told):
     assert status == 2
     assert told in error
     assert re.fullmatch(r"vastares estimator: error: .*", error)
+
+
+def test_integers_are_taken_for_numbers_and_parameters_of_ros_are_known(ros, bundle_path, tmp_path):
+    file = tmp_path / "parameters.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    drift_time: 30\n")
+    given = ["--params-file", str(file), "-p", "contact_factor:=2", "-p", "use_sim_time:=true"]
+    given += ["-p", "qos_overrides./joint_states.subscription.depth:=7"]
+    node = ros.add(EstimatorNode, {"cli_args": ["--ros-args", *given]}, bundle=str(bundle_path), zero_duration=2)
+    assert [node.parameter(name) for name in ("contact_factor", "drift_time", "zero_duration")] == [2.0, 30.0, 2.0]
+    assert isinstance(node.parameter("contact_factor"), float)
+    assert ros.set("/estimator", contact_factor=3) == ""
+    assert node.parameter("contact_factor") == node._pipeline.contact_factor == 3.0
+    assert "out of range" in ros.set("/estimator", contact_factor=-1)
+
+
+def test_help_has_every_parameter_topic_and_service_and_needs_no_ros():
+    program = (
+        "import sys; sys.modules.update(dict.fromkeys(('rclpy', 'torch', 'sensor_msgs')));"
+        "from vastares_ros.cli.main import main; sys.exit(main(['estimator', '--help']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    for entry in (*EstimatorNode.PARAMETERS, *EstimatorNode.TOPICS, *EstimatorNode.SERVICES):
+        assert f"  {entry.name}  (" in done.stdout
+        assert " ".join(entry.description.split()) in " ".join(done.stdout.split())
+    assert "(double, default 1.0, 0 to 1000, set at any time)" in done.stdout
 
 
 def test_an_altered_bundle_is_refused(ros, bundle_path, tmp_path):

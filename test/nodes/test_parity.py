@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,12 +11,16 @@ from made import JOINTS, WINDOW, made_dataset, motion, stamps
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
+
 from vastares_ros.cli.main import main
 from vastares_ros.core.errors import VastaresError
 from vastares_ros.io.bags import MessageTable, write_joint_states
 from vastares_ros.io.bundles import load_bundle, save_bundle
-from vastares_ros.nodes.parity import Live, parity_figures, run_live, run_offline
-from vastares_ros.nodes.play import read_playback
+from vastares_ros.io.playback import read_playback
+from vastares_ros.nodes.live import run_live
+from vastares_ros.runtime.outputs import OUTPUTS
+from vastares_ros.runtime.parity import compare, run_offline
+from vastares_ros.runtime.pipeline import Pipeline
 from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.fit import fit
 
@@ -46,34 +49,41 @@ def other(bundle_path, tmp_path):
     return tmp_path / "other"
 
 
+@pytest.mark.ros
 def test_every_message_is_answered_with_the_bits_of_offline(bundle_path, other, bag, tmp_path):
     json_file, parquet = tmp_path / "parity.json", tmp_path / "live.parquet"
     command = ["parity", str(bundle_path), str(bag), "--rate", "2", "--json", str(json_file), "--save", str(parquet)]
     assert main(command) == 0
     figures = json.loads(json_file.read_text())
     expected = N - 2 * (WINDOW - 1) - 1
-    for topic, count in (("estimated_torque", expected), ("external_torque", expected - 10)):
+    counts = {"estimated_torque": expected, "valid": N}
+    counts |= dict.fromkeys(("external_torque", "external_torque_bound"), expected - 10)
+    for topic, count in counts.items():
         numbers = {"expected": count, "received": count, "missing": 0, "unexpected": 0, "max_difference": 0.0}
-        assert figures[topic] == numbers
+        assert figures[topic] == numbers | {"equal": True}
+    assert figures["external_wrench"]["expected"] == figures["external_wrench"]["received"] == 0, "there is no URDF"
+    assert 0 < figures["contact"]["received"] == figures["contact"]["expected"]
+    assert figures["missed"] == 0
     assert figures["equal"] and figures["messages"] == N and figures["strays"] == 0
     assert 0 < figures["latency_ms"]["p50"] <= figures["latency_ms"]["p99"] <= figures["latency_ms"]["max"]
 
     playback = read_playback(bag, "/joint_states", 1.0)
-    offline = run_offline(load_bundle(bundle_path), playback)
+    offline = run_offline(Pipeline(load_bundle(bundle_path)), playback.messages)
     table = pq.read_table(parquet).to_pydict()
-    answered = np.isfinite(offline[0, :, 0])
+    answered = offline.came["estimated_torque"]
     assert np.array_equal(table["t"], np.array([m[0] * 1e-9 for m in playback.messages])[answered])
     for j, joint in enumerate(JOINTS):
-        assert np.array_equal(table[f"tau_free_{joint}"], offline[0, answered, j])
-        assert np.array_equal(table[f"tau_ext_{joint}"], offline[1, answered, j], equal_nan=True)
+        assert np.array_equal(table[f"tau_free_{joint}"], offline.values["estimated_torque"][answered, j])
+        assert np.array_equal(table[f"tau_ext_{joint}"], offline.values["external_torque"][answered, j], equal_nan=True)
     assert all(latency > 0 for latency in table["latency_ms"])
 
-    figures = parity_figures(Live(offline, np.zeros(N), 0), run_offline(load_bundle(other), playback))
-    assert not figures["equal"]
-    assert 0 < figures["estimated_torque"]["max_difference"] < 1e-5
+    parity = compare(offline, run_offline(Pipeline(load_bundle(other)), playback.messages))
+    assert not parity.equal
+    assert 0 < parity.outputs["estimated_torque"].max_difference < 1e-5
 
 
 @pytest.mark.parametrize("model", ["lstm", "mlp", "gpr"])
+@pytest.mark.ros
 def test_the_other_methods_run_in_the_node_too(model, bag, tmp_path):
     dataset = made_dataset()
     save_bundle(tmp_path / "bundle", fit(dataset, TrainConfig(model=model, epochs=1), torch.device("cpu")))
@@ -82,35 +92,56 @@ def test_the_other_methods_run_in_the_node_too(model, bag, tmp_path):
     assert figures["equal"] and figures["estimated_torque"]["received"] > N // 2
 
 
+@pytest.mark.ros
 def test_another_model_offline_fails_with_status_1(bundle_path, other, bag, monkeypatch, capfd):
-    monkeypatch.setattr("vastares_ros.nodes.parity.load_bundle", lambda path: load_bundle(other))
+    monkeypatch.setattr("vastares_ros.cli.parity.load_bundle", lambda path: load_bundle(other))
     assert main(["parity", str(bundle_path), str(bag), "--rate", "4"]) == 1
     assert "not equal" in capfd.readouterr().out
 
 
-@pytest.mark.parametrize("broken", ["missing", "unexpected", "strays"])
-def test_one_lost_or_additional_answer_is_not_equal(bundle_path, bag, broken):
+@pytest.mark.parametrize(
+    "name", [output.name for output in OUTPUTS if output.name not in ("external_wrench", "wrench_singularity")]
+)
+@pytest.mark.parametrize("broken", ["missing", "unexpected", "strays", "bit"])
+def test_one_lost_additional_or_other_answer_is_not_equal(bundle_path, bag, broken, name):
     playback = read_playback(bag, "/joint_states", 1.0)
-    offline = run_offline(load_bundle(bundle_path), playback)
-    live = Live(offline.copy(), np.full(N, 0.001), 0)
-    assert parity_figures(live, offline)["equal"]
+    live, offline = (run_offline(Pipeline(load_bundle(bundle_path)), playback.messages) for _ in range(2))
+    assert compare(live, offline).equal
     if broken == "missing":
-        live.tau[1, 100] = np.nan
+        i = int(np.flatnonzero(live.came[name])[-1])
+        live.came[name][i], live.values[name][i] = False, np.nan
     elif broken == "unexpected":
-        live.tau[0, 0] = 1.0
+        offline.came[name][100], offline.values[name][100] = False, np.nan
+        assert live.came[name][100]
+    elif broken == "bit":
+        live.values[name][100] = np.nextafter(live.values[name][100], 9.0)
     else:
-        live = replace(live, strays=1)
-    figures = parity_figures(live, offline)
-    assert not figures["equal"]
-    assert broken == "strays" or sum(figures[t][broken] for t in ("estimated_torque", "external_torque")) == 1
+        live.strays = 1
+    parity = compare(live, offline)
+    assert not parity.equal
+    assert broken in ("strays", "bit") or getattr(parity.outputs[name], broken) == 1
+    assert parity.missed == int(broken == "missing" and name == "valid")
 
 
+def test_messages_that_are_missed_are_told_as_a_node_that_is_too_slow(bundle_path, bag, monkeypatch, capfd):
+    def lossy(bundle, joints, playback, expected, **more):
+        answers = run_offline(Pipeline(load_bundle(bundle)), playback.messages)
+        answers.came["valid"][50:60] = False
+        return answers
+
+    monkeypatch.setattr("vastares_ros.nodes.live.run_live", lossy)
+    assert main(["parity", str(bundle_path), str(bag), "--rate", "4"]) == 1
+    told = " ".join(capfd.readouterr().err.split())
+    assert f"the node was too slow: it missed 10 of {N} joint states at" in told
+    assert "play slower (--rate 1)" in told and "smaller network" in told and "vastares identify" in told
+
+
+@pytest.mark.ros
 def test_a_node_that_ends_is_an_error_with_its_own_words(bundle_path, bag):
     playback = read_playback(bag, "/joint_states", 1.0)
-    nothing = np.zeros((2, N), dtype=bool)
     command = [sys.executable, "-c", "import sys; sys.exit('out of order')"]
     with pytest.raises(VastaresError, match="ended with status 1: out of order"):
-        run_live(bundle_path, JOINTS, playback, nothing, command)
+        run_live(bundle_path, JOINTS, playback, {"valid": N}, command)
 
 
 def test_a_bag_that_gives_no_estimate_proves_nothing(bundle_path, tmp_path, capsys):

@@ -24,6 +24,7 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.ros
 def test_identified_dynamics_run_in_the_node_with_the_bits_of_offline(config, arm_dataset, lively, tmp_path):
     bundle, _ = identify_bundle(arm_dataset, dataset_arm(arm_dataset), config)
     save_bundle(tmp_path / "bundle", bundle)

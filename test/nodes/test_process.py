@@ -32,6 +32,7 @@ def test_a_domain_is_claimed_once_and_given_back(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux ends a child with its parent")
+@pytest.mark.process
 def test_a_child_ends_with_a_parent_that_is_killed():
     program = (
         "import signal, sys; from vastares_ros.nodes.process import spawn; "
@@ -45,6 +46,7 @@ def test_a_child_ends_with_a_parent_that_is_killed():
     assert gone(child)
 
 
+@pytest.mark.process
 def test_a_child_that_ignores_the_signal_is_ended_by_force():
     program = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); signal.pause()"
     child = spawn([sys.executable, "-c", program], stdout=subprocess.PIPE)
@@ -55,6 +57,7 @@ def test_a_child_that_ignores_the_signal_is_ended_by_force():
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT, signal.SIGINT]])
+@pytest.mark.ros
 def test_signals_end_a_node_with_status_0_and_no_traceback(bundle_path, signals):
     with own_domain():
         command = [*VASTARES, "estimator", "--ros-args", "-p", f"bundle:={bundle_path}"]
@@ -68,6 +71,7 @@ def test_signals_end_a_node_with_status_0_and_no_traceback(bundle_path, signals)
     assert "Traceback" not in rest
 
 
+@pytest.mark.ros
 def test_a_node_that_cannot_be_configured_lives_says_why_once_and_ends_in_order(tmp_path):
     with own_domain():
         command = [*VASTARES, "estimator", "--ros-args", "-p", f"bundle:={tmp_path / 'none'}"]

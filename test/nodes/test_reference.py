@@ -1,4 +1,4 @@
-"""docs/reference.md says what the code has."""
+"""docs/reference/nodes.md says what the code has."""
 
 import runpy
 from pathlib import Path
@@ -13,11 +13,11 @@ from vastares_ros.nodes.estimator import EstimatorNode
 from vastares_ros.nodes.managed import ManagedNode
 from vastares_ros.nodes.training import TrainingNode
 
-REFERENCE = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "reference.py"))
+REFERENCE = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "reference" / "nodes.py"))
 
 
 def test_page_is_what_the_program_writes():
-    assert REFERENCE["PAGE"].read_text(encoding="utf-8") == REFERENCE["page"](), "run python docs/reference.py"
+    assert REFERENCE["PAGE"].read_text(encoding="utf-8") == REFERENCE["page"](), "run python docs/reference/nodes.py"
 
 
 def endpoints(node: ManagedNode) -> dict:

@@ -116,9 +116,9 @@ def test_current_gives_gains_by_the_masses_of_the_urdf(motions):
     np.testing.assert_allclose(half.parameters.gain[1:4], gain[1:4] / 2, rtol=0.02)  # as wrong as the URDF
 
 
-def test_current_without_masses_and_an_unknown_form_are_refused(motions):
+def test_current_without_masses_and_an_unknown_friction_model_are_refused(motions):
     noise = np.random.default_rng(0).normal(0, 1, motions[0].tau.shape)
     with pytest.raises(DatasetError, match=r"amperes.*--effort-scale"):
         identify(arm(), JOINTS, [Motion("noise", motions[0].x, noise)], RATE, "basic", amperes=True)
-    with pytest.raises(ConfigError, match="form is 'richer': use one of plain, rich"):
+    with pytest.raises(ConfigError, match="friction_model is 'richer': use one of basic, extended"):
         identify(arm(), JOINTS, motions, RATE, "richer")

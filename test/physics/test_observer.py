@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bodies import gravity
 
 from vastares_ros.core.arm import Arm
 from vastares_ros.io.robots import load_robot
@@ -39,7 +40,7 @@ def pushed(body, found, tau_ext, samples=300):
     viscous, coulomb, offset = found.friction
     rows = []
     for i in range(samples):
-        tau = body.gravity(q) + 0.5 * np.sin(turning * i / RATE + phase) - 0.5 * qd
+        tau = gravity(body, q) + 0.5 * np.sin(turning * i / RATE + phase) - 0.5 * qd
         rows.append(np.concatenate([q, qd, np.full_like(q, np.nan), tau / found.gain]))
         for _ in range(STEPS):
             # Heun's rule, so that the simulation is better than what is tested by it.

@@ -115,9 +115,9 @@ def test_nothing_is_known_from_missing_values(bad):
 
 def test_unknown_names_are_told_with_those_near_them():
     robot = load_robot("ur5")
-    for frames in ({"frame": "tool_0"}, {"frame": "tool0", "reference": "tool_0"}):
+    for tip, reference in (("tool_0", ""), ("tool0", "tool_0")):
         with pytest.raises(RobotError, match="'tool_0' is not a frame of the URDF; near it are tool0") as error:
-            WrenchEstimator(robot.urdf, robot.urdf_joints, **frames)
+            WrenchEstimator(Arm(robot.urdf, robot.urdf_joints, tip), reference)
         assert "\n" not in str(error.value)
     with pytest.raises(RobotError, match="'xyz' is not a frame of the URDF; it ends with 'tool0'"):
         WrenchEstimator(Arm(robot.urdf, robot.urdf_joints, "xyz"))

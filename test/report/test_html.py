@@ -15,7 +15,7 @@ from PIL import Image
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.signals import FilterConfig
 from vastares_ros.models.baselines import Ridge
-from vastares_ros.models.model import Model
+from vastares_ros.models.networks import NetworkModel
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.report.html import SHOWN, demo_report, evaluation_report
 from vastares_ros.runtime.bundle import Bundle
@@ -61,7 +61,7 @@ def bundle() -> Bundle:
         rate=100.0,
         filter=FilterConfig(),
         method="va_sta_reslstm",
-        model=Model(joints, NetworkConfig(window=4, hidden=4)),
+        model=NetworkModel(joints, NetworkConfig(window=4, hidden=4)),
         ridge=Ridge(np.zeros((1, joints)), np.zeros(joints)),
         q_range=np.zeros((2, joints)),
         qd_range=np.zeros((2, joints)),

@@ -193,3 +193,19 @@ def test_what_moved_or_failed_before_the_rest_does_not_matter():
     at_rest(zero, 60, 0.6)
     at_rest(zero, 1, 1.19, validity=Validity.REPEATED)
     assert zero.set(0.02).tolist() == [1.0, -2.0]
+
+
+def test_a_step_uses_one_thread_and_leaves_the_number_as_it_was(bundle, samples, monkeypatch):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        estimator = Estimator(bundle)
+        seen = []
+        bundle.model.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
+        many = run(estimator, samples[: WINDOW + 5])
+        assert set(seen) == {1} and torch.get_num_threads() == 3
+        torch.set_num_threads(1)
+        same(run(Estimator(bundle), samples[: WINDOW + 5]), many)
+    finally:
+        bundle.model._forward_pre_hooks.clear()
+        torch.set_num_threads(before)

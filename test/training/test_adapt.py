@@ -80,7 +80,7 @@ def test_the_tool_becomes_part_of_the_arm(identified, with_tool, lively, tmp_pat
     assert same[:5].all() and not same[5]
 
     child = found.bundle
-    assert child.parent == PARENT and child.residual_source == ("tool",)
+    assert child.parent == PARENT and child.residual_source.recordings == ("tool",)
     assert child.training["split"]["adaptation"] == ["tool"] and child.training["split"]["test"] == ["three"]
     np.testing.assert_array_equal(child.q_range, identified.q_range)
     (p,) = predict(child.model, child.ridge, child.filter, child.rate, [e])

@@ -1,6 +1,7 @@
 """Alarms, tails, delays and figures of made-up signals whose answers are known."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -172,13 +173,14 @@ def test_operating_points_go_from_many_alarms_to_one_an_hour():
     assert rates[0] == pytest.approx(counted)
 
 
+@pytest.mark.process
 def test_an_estimator_is_stepped_as_live(bundle, dataset, tmp_path):
     e = dataset.episodes[2]
     traced = step_through(bundle, e)
     (whole,) = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, [e])
     assert np.isnan(traced.tau_ext[:7]).all() and traced.said[7:].all() and not traced.said[:7].any()
     np.testing.assert_allclose(traced.tau_ext[7:], whole.tau_ext, atol=1e-4)
-    assert (traced.cost[7:] > 0).all() and traced.cost.max() < 1
+    assert traced.cost.shape == (len(e),) and (traced.cost > 0).all()
     trusted = replace(traced, valid=np.arange(len(e)) >= 100).trusted()
     assert not trusted.said[:100].any() and trusted.said[100:].all()
     save_bundle(tmp_path / "b", bundle)
@@ -188,6 +190,24 @@ def test_an_estimator_is_stepped_as_live(bundle, dataset, tmp_path):
     for i, t in here.items():
         np.testing.assert_array_equal(t.tau_ext, beside[i].tau_ext)
     np.testing.assert_array_equal(here[1].tau_ext, traced.tau_ext)
+
+
+def test_the_cost_of_a_step_is_the_processor_time_that_passes_within_it(bundle, dataset, monkeypatch):
+    """A clock that only the estimator lets go on: a microsecond in the first step, two in the second, and so on."""
+    now_ns = 0
+    steps = 0
+
+    class Timed(comparison.Estimator):
+        def step(self, sample):
+            nonlocal now_ns, steps
+            steps += 1
+            now_ns += 1000 * steps
+            return super().step(sample)
+
+    monkeypatch.setattr(comparison, "Estimator", Timed)
+    monkeypatch.setattr(comparison, "time", SimpleNamespace(process_time_ns=lambda: now_ns))
+    traced = step_through(bundle, dataset.episodes[2])
+    np.testing.assert_allclose(traced.cost, 1e-6 * np.arange(1, len(traced.cost) + 1), rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ def figures(results):
     return {(cell.row, cell.config.seed): result["nmse"]["model"] for cell, result in results}
 
 
+@pytest.mark.process
 def test_a_cell_is_cached_by_all_that_it_depends_on(tmp_path, cells):
     keys = {c.key for c in cells}
     assert len(keys) == 4 and [c.config.seed for c in cells] == [0, 0, 1, 1]
@@ -63,6 +64,7 @@ def test_a_cell_is_cached_by_all_that_it_depends_on(tmp_path, cells):
     assert load_bundle(tmp_path / "cells" / cell.key / "bundle").training["config"]["seed"] == 0
 
 
+@pytest.mark.process
 def test_jobs_change_nothing_and_what_is_done_is_read(tmp_path, cells):
     together = figures(run_cells(cells, tmp_path / "two", jobs=2))
     assert len(together) == 4
@@ -87,7 +89,7 @@ def test_seeds_of_a_row_in_one_pass_are_what_they_would_be_alone(tmp_path, cells
 def test_a_seed_that_diverges_leaves_the_others_alone(tmp_path, cells, monkeypatch):
     rows = [cell for cell in cells if cell.row == "two"]
     (good,) = run_pass([rows[1]], tmp_path / "alone")
-    steps = experiment.fit_seeds.__globals__["train_seeds"].__globals__["_Run"]
+    steps = experiment.fit_seeds.__globals__["train_seeds"].__globals__["SeedRun"]
     step = steps.step
     monkeypatch.setattr(steps, "step", lambda self: (step(self), self.part or _spoil(self)))
     bad, other = run_pass(rows, tmp_path / "together")
@@ -100,6 +102,7 @@ def _spoil(run):
         parameter.data.fill_(float("nan"))
 
 
+@pytest.mark.process
 def test_rows_with_other_windows_are_judged_on_the_same_samples(tmp_path, dataset):
     written = write_dataset(tmp_path / "d", dataset)
     rows = {"short": SMALL, "long": replace(SMALL, network=replace(SMALL.network, window=16))}
@@ -121,6 +124,7 @@ def test_tune_tries_as_much_for_every_method_and_chooses_on_validation():
     assert best["gru"] == min(row for row in rows if row.startswith("GRU"))
 
 
+@pytest.mark.process
 def test_a_cell_that_fails_does_not_stop_the_others(tmp_path, cells):
     bad = replace(cells[0], test=("nowhere",))
     results = dict(run_cells([bad, cells[1]], tmp_path / "cells", jobs=1))
@@ -128,6 +132,7 @@ def test_a_cell_that_fails_does_not_stop_the_others(tmp_path, cells):
     assert results[cells[1]]["row"] == "two"
 
 
+@pytest.mark.process
 def test_ray_gives_the_same_figures(tmp_path, cells):
     pytest.importorskip("ray", reason="Ray is not installed (extra `ray`)")
     bad = replace(cells[0], test=("nowhere",))
@@ -172,6 +177,7 @@ def test_the_table_has_spread_and_marks_the_best():
     assert lines[-2] == "| ridge | 0.5000 | **0.1000** | **0.3000** |"
 
 
+@pytest.mark.process
 def test_attention_weights_are_averages_over_windows(tmp_path, cells, dataset):
     bundle = (
         load_bundle(tmp_path / "cells" / cells[0].key / "bundle") if run_one(cells[0], tmp_path / "cells") else None

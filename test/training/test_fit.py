@@ -6,10 +6,11 @@ import torch
 
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
-from vastares_ros.runtime.bundle import QUANTILES
+from vastares_ros.runtime.bundle import QUANTILES, ResidualSource
 from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.evaluate import Prediction, predict, score
 from vastares_ros.training.fit import fit
+from vastares_ros.training.loop import train_seeds
 from vastares_ros.training.splits import PAPER_SPLITS, paper_split, split
 
 CPU = torch.device("cpu")
@@ -66,7 +67,9 @@ def test_a_split_that_cuts_inside_a_recording_is_said_to_leak(dataset, monkeypat
 def test_a_bundle_is_judged_on_what_was_held_out(dataset):
     bundle = fit(dataset, CONFIG, CPU, test=["three"], validation=["two"])
     assert bundle.metrics["of"] == "test" and bundle.training["split"]["test"] == ["three"]
-    assert bundle.residual_source == ("two",), "test recordings choose nothing, not even the bound"
+    assert bundle.residual_source == ResidualSource("validation", ("two",)), (
+        "test recordings choose nothing, not even the bound"
+    )
     held_out = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, dataset.episodes[2:])
     error = held_out[0].tau["model"] - held_out[0].tau_meas
     variance = bundle.model.torque_scaler.scale.double().numpy() ** 2
@@ -106,3 +109,22 @@ def test_validation_recordings_are_judged_beside_test_recordings(dataset):
     alone = fit(dataset, CONFIG, CPU, validation=["two"], test=[])  # judged on validation, but trained on three, too
     assert bundle.metrics["of"] == "test" and isinstance(bundle.metrics["validation_nmse_mean"], float)
     assert "validation_nmse_mean" not in alone.metrics
+
+
+def test_without_validation_the_bound_is_that_of_models_that_do_not_know_the_recording(dataset):
+    bundle = fit(dataset, CONFIG, CPU, test=["three"])
+    assert bundle.residual_source == ResidualSource("cross-validation", ("one", "two"))
+    training = dataset.episodes[:2]
+    left = []
+    for learned, left_out in (training, training[::-1]):
+        (model,) = train_seeds([learned], (), dataset.rate, CONFIG, [CONFIG.seed], CPU)
+        left.append(predict(model, bundle.ridge, bundle.filter, bundle.rate, [left_out])[0].tau_ext)
+    expected = np.quantile(np.abs(np.concatenate(left)), QUANTILES, axis=0)
+    np.testing.assert_allclose(bundle.residual_quantiles, expected, rtol=1e-6)
+
+
+def test_a_test_recording_changes_neither_model_nor_bound(dataset, make_episode):
+    other = replace(dataset, episodes=(*dataset.episodes[:2], make_episode("three", 99)))
+    a, b = (fit(d, CONFIG, CPU, test=["three"]) for d in (dataset, other))
+    np.testing.assert_array_equal(a.residual_quantiles, b.residual_quantiles)
+    assert a.metrics["nmse_mean"]["model"] != b.metrics["nmse_mean"]["model"]

@@ -15,12 +15,17 @@ from vastares_ros.training.fit import fit
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
 
 pytest.importorskip("pinocchio")
+pytestmark = pytest.mark.slow
 CPU = torch.device("cpu")
 
 
 def config(**given):
     network = {"inducing": 60, "subset": 150}
-    values = {"model": "gpr", "network": network, "prior": {"kind": "rigid_body", "form": "plain", "following": 0}}
+    values = {
+        "model": "gpr",
+        "network": network,
+        "rigid_body_model": {"kind": "identified", "friction_model": "basic", "friction_time_constant": 0},
+    }
     return from_mapping(TrainConfig, values | given)
 
 
@@ -44,17 +49,17 @@ def bundle(rippling):
 
 def test_the_network_helps_where_physics_falls_short_and_is_shut_out_where_not(bundle):
     nmse = bundle.metrics["nmse"]
-    guard = bundle.model.gate.numpy()
-    assert guard[:3].min() > 0.35 and ((guard >= 0) & (guard <= 0.5)).all()
-    model, prior = (np.array(list(nmse[name].values())) for name in ("model", "prior"))
-    assert (model[:3] < 0.8 * prior[:3]).all()
-    assert (model[3:] < 1.05 * prior[3:]).all()
+    gate = bundle.model.gate.numpy()
+    assert gate[:3].min() > 0.35 and ((gate >= 0) & (gate <= 0.5)).all()
+    model, physics = (np.array(list(nmse[name].values())) for name in ("model", "rigid body"))
+    assert (model[:3] < 0.8 * physics[:3]).all()
+    assert (model[3:] < 1.05 * physics[3:]).all()
 
 
-def test_no_joint_is_worse_than_physics_on_a_recording_that_set_the_guard(bundle, rippling):
+def test_no_joint_is_worse_than_physics_on_a_recording_that_set_the_gate(bundle, rippling):
     (p,) = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, rippling.episodes[3:4])
-    model, prior = (np.square(p.tau[name] - p.tau_meas).mean(axis=0) for name in ("model", "prior"))
-    assert (model <= prior * (1 + 1e-6)).all()
+    model, physics = (np.square(p.tau[name] - p.tau_meas).mean(axis=0) for name in ("model", "rigid body"))
+    assert (model <= physics * (1 + 1e-6)).all()
 
 
 def test_each_training_recording_is_left_out_in_turn(rippling):
@@ -62,7 +67,7 @@ def test_each_training_recording_is_left_out_in_turn(rippling):
     bundle = fit(rippling, config(), CPU, test=["three", "four", "five"], report=told.append)
     assert [p.epoch for p in told] == list(range(1, 4)) and {p.epochs for p in told} == {3}
     assert bundle.model.gate.numpy()[:3].min() > 0.35
-    assert bundle.metrics["nmse_mean"]["model"] < bundle.metrics["nmse_mean"]["prior"]
+    assert bundle.metrics["nmse_mean"]["model"] < bundle.metrics["nmse_mean"]["rigid body"]
     with pytest.raises(DatasetError, match="only one is for training"):
         fit(rippling, config(), CPU, test=["two", "three", "four", "five"])
 
@@ -75,23 +80,27 @@ def test_one_training_recording_does_with_validation(rippling):
 def test_the_bundle_comes_back_and_runs_live_as_offline(bundle, rippling, tmp_path):
     save_bundle(tmp_path / "b", bundle)
     read = load_bundle(tmp_path / "b")
-    assert read.method == "gpr" and read.model.hybrid and read.training["config"]["prior"]["kind"] == "rigid_body"
+    assert (
+        read.method == "gpr"
+        and read.model.kind == "hybrid"
+        and read.training["config"]["rigid_body_model"]["kind"] == "identified"
+    )
     episode = rippling.episodes[4]
     estimator = Estimator(read)
     live = np.array([estimator.step(s).tau_free for s in episode])
     (p,) = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, [episode])
     np.testing.assert_allclose(live, p.tau["model"], atol=1e-3)
-    assert np.abs(p.tau["model"] - p.tau["prior"]).max() > 0.5
+    assert np.abs(p.tau["model"] - p.tau["rigid body"]).max() > 0.5
 
 
-def test_with_a_guard_of_zero_only_physics_is_left(bundle, rippling):
-    guard = bundle.model.gate.clone()
+def test_with_a_gate_of_zero_only_physics_is_left(bundle, rippling):
+    gate = bundle.model.gate.clone()
     try:
         bundle.model.gate.zero_()
         (p,) = predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, rippling.episodes[4:])
     finally:
-        bundle.model.gate.copy_(guard)
-    np.testing.assert_allclose(p.tau["model"], p.tau["prior"], atol=1e-4)
+        bundle.model.gate.copy_(gate)
+    np.testing.assert_allclose(p.tau["model"], p.tau["rigid body"], atol=1e-4)
 
 
 def test_its_physics_is_that_of_identify(bundle, rippling):
@@ -108,21 +117,21 @@ def test_the_network_may_see_more(network, rippling):
     assert model.network.layers[0].weight.shape[1] == 18
     x = torch.randn(5, 1, 24)
     changed = x.clone()
-    changed[..., 18:] += 1  # the prior's torque
+    changed[..., 18:] += 1  # the torque of the rigid-body model
     assert torch.equal(model.inputs(x), model.inputs(changed)) == ("acceleration" in network)
 
 
-def test_a_prior_that_cannot_be_is_told(dataset, tmp_path):
-    with pytest.raises(RobotError, match="has no URDF of robot 'twolink': give identify or train one by --urdf"):
+def test_a_rigid_body_model_that_cannot_be_is_refused(dataset, tmp_path):
+    with pytest.raises(RobotError, match="has no URDF of robot 'twolink': give one with --urdf"):
         fit(dataset, config(), CPU, validation=["two"])
     with pytest.raises(RobotError, match=r"nowhere\.urdf cannot be read"):
         fit(dataset, config(), CPU, validation=["two"], urdf=tmp_path / "nowhere.urdf")
-    with pytest.raises(ConfigError, match=r"network\.rigid_body_torque is true, but there is no prior"):
-        config(prior={}, network={"rigid_body_torque": True})
-    with pytest.raises(ConfigError, match=r"prior\.kind is 'magic': use none or rigid_body"):
-        config(prior={"kind": "magic"})
-    with pytest.raises(ConfigError, match=r"prior\.following is -1: use 1 to 3600 s, or 0 for never"):
-        config(prior={"kind": "rigid_body", "following": -1})
+    with pytest.raises(ConfigError, match=r"network\.rigid_body_torque is true, but there is no rigid-body model"):
+        config(rigid_body_model={}, network={"rigid_body_torque": True})
+    with pytest.raises(ConfigError, match=r"rigid_body_model\.kind is 'magic': use none or identified"):
+        config(rigid_body_model={"kind": "magic"})
+    with pytest.raises(ConfigError, match=r"\.friction_time_constant is -1: use 1 to 3600 s, or 0 for none"):
+        config(rigid_body_model={"kind": "identified", "friction_time_constant": -1})
 
 
 def test_a_recording_with_contact_is_named(lively, arm_dataset):

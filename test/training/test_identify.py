@@ -44,8 +44,8 @@ def test_it_is_judged_beside_mean_and_ridge_on_what_was_held_out(bundle):
 
 def test_the_bundle_comes_back_and_estimates_what_it_did(bundle, folder, arm_dataset, robot):
     read = load_bundle(folder)
-    assert read.model.dynamics.urdf == robot.urdf and (folder / "robot.urdf").read_text() == robot.urdf
-    assert read.model.dynamics.joints == robot.urdf_joints and read.method == "rigid_body"
+    assert read.model.dynamics.arm.urdf == robot.urdf and (folder / "robot.urdf").read_text() == robot.urdf
+    assert read.model.dynamics.arm.joints == robot.urdf_joints and read.method == "rigid_body"
     assert read.training == bundle.training and read.metrics == bundle.metrics
     one, other = Estimator(bundle), Estimator(read)
     for sample in arm_dataset.episodes[2]:

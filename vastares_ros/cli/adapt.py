@@ -2,21 +2,20 @@
 
 Where the bundle has identified dynamics, mass, centre of mass and inertia of what was added at the tip are found and
 become part of the arm; all else stays. Where it has none, each joint gets a small correction by the positions of all
-joints, good around the poses that were seen. Two thirds of the motion fit, the last third judges: all figures are of it.
+joints, which holds near the poses that were seen. Two thirds of the motion fit, and the last third judges.
 """
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from rich.table import Table
 
-from vastares_ros.cli.arguments import add_force, add_topic, console
+from vastares_ros.cli.arguments import console, write_json
 from vastares_ros.cli.sources import read_source
 from vastares_ros.core.errors import ConfigError
 from vastares_ros.io.bundles import INDEX, as_parent, load_bundle, save_bundle
-from vastares_ros.io.folders import check_output
+from vastares_ros.io.folders import check_file, check_output
 from vastares_ros.physics.payload import SCALES, Payload
 from vastares_ros.training.adapt import SHORTEST, Adaptation, adapt
 
@@ -26,23 +25,15 @@ LONGEST = 3600.0  # that a tool is fitted to [s]
 TRAVEL = 0.3  # a joint that moves less hardly turns [rad]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the parent")
-    parser.add_argument("source", type=Path, metavar="BAG|DATASET", help="free motion with the new tool")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="BUNDLE2", help="folder to write")
-    add_topic(parser, "the one the bundle was trained from")
-    parser.add_argument("--seconds", type=float, default=30.0, metavar="S", help="how much of the recording (30)")
-    add_force(parser)
-
-
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     if not SHORTEST <= args.seconds <= LONGEST:
         raise ConfigError(f"--seconds {args.seconds:g}: use {SHORTEST:g} to {LONGEST:g}")
     if args.output.resolve() == args.bundle.resolve():
         raise ConfigError(f"-o {args.output} is the parent, which its child names: choose another folder")
     check_output(args.output, INDEX, args.force)
+    if args.json:
+        check_file(args.json, args.force)
     parent = load_bundle(args.bundle)
     found = adapt(parent, as_parent(args.bundle), read_source(args.source, parent, args.topic), args.seconds)
     save_bundle(args.output, found.bundle, args.force)
@@ -52,6 +43,11 @@ def run(args: argparse.Namespace) -> int:
         lines.append(f"Warning: {args.output} is no better than its parent on the last third: stay with the parent.")
     for line in lines:
         console.print(line, markup=False)
+    if args.json:
+        figures = {"before": found.before, "after": found.after, "seconds": found.seconds}
+        if found.payload:
+            figures |= {"payload": found.payload.parameters.tolist(), "deviation": found.payload.deviation.tolist()}
+        write_json(args.json, figures | {"unit": found.bundle.effort.unit, "corrected": list(found.corrected)})
     return 0
 
 

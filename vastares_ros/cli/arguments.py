@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 
-from vastares_ros.io.folders import check_file
+from vastares_ros.runtime.bundle import ResidualSource
+from vastares_ros.training.verdict import poor_joints
 
 T = TypeVar("T")
-STDOUT = Path("-")
+MIN_SECONDS = 2.0  # of a progress bar over time
 console = Console(highlight=False, soft_wrap=True)
 messages = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
-def add_force(parser: argparse.ArgumentParser) -> None:
-    """The option that allows replacing output."""
-    parser.add_argument("--force", action="store_true", help="replace what is there already")
+@contextmanager
+def output_as(quiet: bool, json: Path | None) -> Iterator[None]:
+    """What `--quiet` and `--json -` mean for the output of a verb: nothing, or figures only, goes to stdout."""
+    before = console.quiet, console.stderr
+    console.quiet = quiet
+    console.stderr = str(json) == "-"
+    try:
+        yield
+    finally:
+        console.quiet, console.stderr = before
 
 
-def add_topic(parser: argparse.ArgumentParser, default: str) -> None:
-    """The option that names the joint-state topic; `default` is for people."""
-    parser.add_argument("--topic", help=f"joint-state topic in the bags (default: {default})")
+def _hidden() -> bool:
+    """Whether progress bars are of no use: nobody sees them, or nobody wants to."""
+    return console.quiet or not messages.is_terminal
 
 
 def tracked(items: Sequence[T], what: str) -> Iterable[T]:
     """The items, with a progress bar where somebody sees it."""
-    return track(items, what, console=messages, transient=True, disable=not messages.is_terminal)
+    return track(items, what, console=messages, transient=True, disable=_hidden())
+
+
+@contextmanager
+def progress_of(what: str, seconds: float) -> Iterator[Callable[[float], None]]:
+    """A progress bar over a time [s], where it is long enough; the function that it gives takes the time passed [s]."""
+    if seconds < MIN_SECONDS:
+        yield lambda passed: None
+        return
+    with Progress(console=messages, refresh_per_second=4, transient=True, disable=_hidden()) as progress:
+        task = progress.add_task(what, total=seconds)
+        yield lambda passed: progress.update(task, completed=passed)
 
 
 def warn_of_contact(recordings: Mapping[str, str]) -> None:
@@ -45,30 +64,44 @@ def warn_of_contact(recordings: Mapping[str, str]) -> None:
         )
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """Add the option that writes the figures for programs."""
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the figures for programs; - for standard output"
-    )
+def warn_of_joints(figures: Mapping[str, Any], constant: Mapping[str, str], recordings: Sequence[str]) -> None:
+    """Name joints whose estimate is of no use, and those that the averages leave out.
 
-
-def check_json(path: Path | None, force: bool) -> None:
-    """Check before the work that `write_json` may write to `path`.
-
-    For standard output, what is printed for people goes to standard error from now on.
-
-    Raises:
-        OutputError: the file exists and `force` is not given, or cannot be written.
+    Args:
+        figures: see `training.evaluate.score`.
+        constant: joints that the training recordings do not show, and why.
+        recordings: what the figures are of.
     """
-    console.stderr = path == STDOUT
-    if path and path != STDOUT:
-        check_file(path, force)
+    for joint, why in constant.items():
+        messages.print(
+            f"warning: {joint} {why} in the training recordings: nothing can be learned of it, and the means leave it "
+            f"out. Leave it out of the dataset by `vastares prepare --joints`, or record motion of it"
+        )
+    for joint, why in poor_joints(figures["nmse"], constant).items():
+        messages.print(
+            f"warning: do not use the estimate of {joint}: on {', '.join(recordings)} it has {why}. Record more motion "
+            f"of this joint, or try `vastares identify`"
+        )
+
+
+def warn_of_bound(source: ResidualSource) -> None:
+    """Tell where the bound is not from motion that the model has not seen, or from one recording only."""
+    if source.how == "training":
+        messages.print(
+            f"warning: the bound of free motion is from {source}, which the model has seen, and is too small: contact "
+            f"will be reported where there is none. Record more, or name recordings by --validation"
+        )
+    elif source.how == "blocks":
+        messages.print(
+            f"warning: the bound of free motion is {source}: other motion may leave more. Record more, or name "
+            f"recordings by --validation"
+        )
 
 
 def write_json(path: Path, figures: Mapping[str, Any]) -> None:
-    """Write figures for programs to a file, or to standard output where the path is `-`."""
+    """Write figures for programs; to standard output where the path is "-"."""
     text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
-    if path == STDOUT:
+    if str(path) == "-":
         sys.stdout.write(text)
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,10 @@
 """Put several bundles side by side on the same recordings: errors, contact at known pushes, false alarms, cost.
 
-BAGs of free motion tell nmse and RMSE and, with --inject, get known pushes, as of `vastares inject`. BAGs that have
+RECORDINGs of free motion give nmse and RMSE and, with --inject, get known pushes, as of `vastares inject`. Those with
 /true_external_torque, from `vastares inject` or `vastares simulate`, are pushed already. Every estimator takes all of
 them in sample by sample, as the live node does. Each has its own threshold for contact, set for one false alarm an hour
-by the free motion of --free or, which flatters all of them, of the BAGs. docs/comparing.md defines every figure.
+by the free motion of --free or, which makes all figures too good, of the RECORDINGs. docs/howto/comparing.md defines
+every figure.
 """
 
 from __future__ import annotations
@@ -20,9 +21,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from vastares_ros.cli.arguments import add_force, add_topic, console, messages, write_json
-from vastares_ros.cli.inject import read_profile
-from vastares_ros.cli.simulate import TRUTH_TOPIC
+from vastares_ros.cli.arguments import console, messages, write_json
 from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import BagError, ConfigError, RobotError
 from vastares_ros.core.samples import Episode
@@ -30,7 +29,7 @@ from vastares_ros.core.sampling import same_rate
 from vastares_ros.io.bags import Recording, all_topics, read_recording
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.folders import check_output, written_folder
-from vastares_ros.io.injections import read_truth
+from vastares_ros.io.injections import TRUTH_TOPIC, read_profile, read_truth
 from vastares_ros.io.robots import bundle_arm, read_urdf
 from vastares_ros.physics.injection import Injector, Profile
 from vastares_ros.physics.wrench import WrenchEstimator
@@ -52,26 +51,8 @@ FIGURES = "comparison.json"
 AROUND = 0.3  # of a push that is drawn [s]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("--bundles", nargs="+", type=Path, required=True, metavar="BUNDLE", help="to compare")
-    parser.add_argument(
-        "--bags", nargs="+", type=Path, required=True, metavar="BAG", help="one of free motion at least"
-    )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="figures, pictures, page")
-    parser.add_argument("--inject", type=Path, metavar="FILE", help="pushes, YAML as config/wrench_push.yaml")
-    parser.add_argument(
-        "--free", nargs="+", type=Path, default=[], metavar="BAG", help="of free motion, to set thresholds by"
-    )
-    parser.add_argument("--urdf", type=Path, metavar="FILE", help="URDF for pushes and wrench (default: the robot's)")
-    add_topic(parser, "the one the first bundle was trained from")
-    parser.add_argument("--valid-only", action="store_true", help="count only estimates that the estimator calls valid")
-    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (one a core)")
-    add_force(parser)
-
-
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     importlib.import_module("matplotlib")  # what is absent is told now
     torch.set_num_threads(1)  # as in the node: another number may round otherwise
     check_output(args.output, FIGURES, args.force)
@@ -89,14 +70,14 @@ def run(args: argparse.Namespace) -> int:
     told = [TRUTH_TOPIC in all_topics(path) for path in args.bags]
     calm = [r for r, has_truth in zip(recordings, told, strict=True) if not has_truth]
     if not calm:
-        raise BagError(f"all BAGs hold {TRUTH_TOPIC}, so all are pushed: add one of free motion")
+        raise BagError(f"all recordings hold {TRUTH_TOPIC}, so all are pushed: add one of free motion")
     if (args.inject or any(told)) and first.effort.unit != "N·m":
         raise RobotError(
             f"the bundles' torque is in {first.effort.unit}, and pushes are known in N·m: prepare the dataset with the "
             "gain of the drives [N·m/A] as --effort-scale and --effort-unit N·m, and train on that"
         )
     if urdf and not args.inject and not any(told):
-        raise ConfigError("--urdf is for pushes, and there are none: give --inject or a BAG with pushes as well")
+        raise ConfigError("--urdf is for pushes, and there are none: give --inject or a recording with pushes as well")
     profile = read_profile(args.inject) if args.inject else None
     free = [e for r in calm for e in r.episodes]
     separate = [e for path in args.free for e in _free(path, first, topic).episodes]
@@ -146,14 +127,14 @@ def _by_name(paths: Iterable[Path]) -> dict[str, Path]:
     for path in paths:
         name = path.absolute().name
         if name in folders:
-            raise ConfigError(f"--bundles: {folders[name]} and {path} are both called {name!r}: rename a folder")
+            raise ConfigError(f"{folders[name]} and {path} are both called {name!r}: rename a folder")
         folders[name] = path
     return folders
 
 
 def _refuse_twins(paths: Sequence[Path]) -> None:
     if twice := [path for i, path in enumerate(paths) if path in paths[:i]]:
-        raise ConfigError(f"{twice[0]} is named twice: leave it out of --bags or of --free")
+        raise ConfigError(f"{twice[0]} is named twice: leave it out of --on or of --free")
 
 
 def _read(path: Path, bundle: Bundle, topic: str) -> Recording:

@@ -20,14 +20,14 @@ import pyarrow.parquet as pq
 import yaml
 from rich.table import Table
 
-from vastares_ros.cli.arguments import add_force, console, write_json
-from vastares_ros.cli.main import VERBS, main
-from vastares_ros.cli.simulate import TRUTH_TOPIC
+from vastares_ros.cli.arguments import console, write_json
+from vastares_ros.cli.main import main
 from vastares_ros.core.joints import columns
 from vastares_ros.core.samples import Array
 from vastares_ros.io.bags import read_joint_states
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.folders import check_output
+from vastares_ros.io.injections import TRUTH_TOPIC
 from vastares_ros.report.html import demo_report
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.training.evaluate import Prediction
@@ -36,20 +36,12 @@ CONFIG = "demo.yaml"  # of the training; marks the folder as ours
 BAGS = 10  # of free motion, each another one: eight to train on, one to choose the epoch, one to judge
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("-o", "--output", type=Path, default=Path("out/demo"), metavar="FOLDER", help="(out/demo)")
-    parser.add_argument("--seed", type=int, default=0, help="of motion, noise, pushes and weights (0)")
-    parser.add_argument("--quick", action="store_true", help="too little data to be good: only shows that all runs")
-    add_force(parser)
-
-
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     began = time.perf_counter()
     folder: Path = args.output
     check_output(folder, CONFIG, args.force)
-    for module in (VERBS["parity"][0], "pinocchio", "matplotlib"):  # what is absent is told now, not minutes later
+    for module in ("rclpy", "pinocchio", "matplotlib"):  # what is absent is told now, not minutes later
         importlib.import_module(module)
     if folder.exists():
         shutil.rmtree(folder)

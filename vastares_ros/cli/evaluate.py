@@ -8,18 +8,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from pathlib import Path
 
-from vastares_ros.cli.arguments import (
-    add_force,
-    add_json,
-    add_topic,
-    check_json,
-    console,
-    scores_table,
-    tracked,
-    write_json,
-)
+from vastares_ros.cli.arguments import console, scores_table, tracked, warn_of_joints, write_json
 from vastares_ros.cli.sources import read_source
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.samples import Episode
@@ -29,25 +19,14 @@ from vastares_ros.runtime.device import device_for
 from vastares_ros.training.evaluate import predict, score
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder written by `vastares train`")
-    parser.add_argument("sources", nargs="+", type=Path, metavar="BAG|DATASET", help="recordings to score on")
-    add_topic(parser, "the one the bundle was trained from")
-    add_json(parser)
-    parser.add_argument("--report", type=Path, metavar="FOLDER", help="write report.html with pictures of every joint")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: CUDA where there is one)")
-    add_force(parser)
-
-
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     page = args.report / "report.html" if args.report else None
     if page:
         importlib.import_module("matplotlib")  # what is absent is told now
-    check_json(args.json, args.force)
-    if page:
-        check_file(page, args.force)
+    for file in (args.json, page):
+        if file:
+            check_file(file, args.force)
     bundle = load_bundle(args.bundle)
     bundle.model.to(device_for(args.device))
     episodes: list[Episode] = []
@@ -64,9 +43,10 @@ def run(args: argparse.Namespace) -> int:
     recordings = list(dict.fromkeys(e.recording for e in episodes))
     split = bundle.training["split"]
     seen = [name for name in recordings if name in [*split["training"], *split.get("adaptation", [])]]
-    figures = score(predictions, bundle.joints, variance)
+    figures = score(predictions, bundle.joints, variance, bundle.constant_joints)
     figures |= {"unit": bundle.effort.unit, "recordings": recordings, "trained_on": seen}
     console.print(scores_table(figures, bundle.effort.unit, f"{args.bundle} on {', '.join(recordings)}"))
+    warn_of_joints(figures, bundle.constant_joints, recordings)
     if seen:
         console.print(f"Note: {', '.join(seen)} was trained on: these figures say nothing about unseen motion.")
     if args.json:

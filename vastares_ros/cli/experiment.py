@@ -13,7 +13,6 @@ left out in turn.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,15 +22,15 @@ import yaml
 from rich.progress import Progress
 
 from vastares_ros.cli.arguments import console, messages, write_json
-from vastares_ros.cli.train import read_config, read_yaml
 from vastares_ros.core.errors import ConfigError, VastaresError
 from vastares_ros.core.samples import Episode
 from vastares_ros.io.bundles import load_bundle
+from vastares_ros.io.configs import read_yaml
 from vastares_ros.io.datasets import Dataset, dataset_arm, load_dataset
 from vastares_ros.models.methods import METHODS, network_config
 from vastares_ros.report import pictures
 from vastares_ros.runtime.device import device_for
-from vastares_ros.training.config import TrainConfig
+from vastares_ros.training.config import TrainConfig, read_config
 from vastares_ros.training.experiment import (
     EXPERIMENTS,
     Run,
@@ -47,35 +46,13 @@ from vastares_ros.training.experiment import (
     summarise,
 )
 from vastares_ros.training.paper import PRINTED
-from vastares_ros.training.splits import PAPER_SPLITS, leakage_warning, paper_split, split
+from vastares_ros.training.splits import leakage_warning, paper_split, split
 
 Rows = dict[str, TrainConfig]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument(
-        "name", choices=(*EXPERIMENTS, "physics", "trajectories"), metavar="NAME", help="which, see above"
-    )
-    parser.add_argument("--dataset", type=Path, required=True, metavar="D", help="folder of `vastares prepare`")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="tables, pictures, cache")
-    held_out = parser.add_mutually_exclusive_group()
-    held_out.add_argument(
-        "--test", nargs="+", metavar="RECORDING", help="recordings to judge on (default: the last fifth)"
-    )
-    held_out.add_argument("--split", choices=PAPER_SPLITS, default="", help="split of [1] by samples in order instead")
-    parser.add_argument("--validation", nargs="+", default=[], metavar="RECORDING", help="recordings to stop early on")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N-1 of every row (3)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
-    parser.add_argument("--ray", metavar="ADDRESS", help="Ray cluster to run on, or `local`: one of --jobs workers")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML as config/train.yaml, of every row")
-    parser.add_argument("--tuned", type=Path, metavar="FILE", help="tuned.yaml of `experiment tune`: changes by method")
-    parser.add_argument("--epochs", type=int, help="passes over the data (default: the config's)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: CUDA where there is one)")
-
-
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     if args.seeds < 1 or args.jobs < 1:
         raise ConfigError(f"--seeds is {args.seeds} and --jobs {args.jobs}: use 1 or more")
     if args.ray:

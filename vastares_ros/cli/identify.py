@@ -2,8 +2,11 @@
 
 Only the kinematics of the URDF must be right: masses and inertias are found, as far as the motion shows them. The basic
 friction model has viscous and Coulomb friction and offsets; the extended one adds friction that is larger at low speed,
-that grows with load and with the cube root of speed, and that keeps its side at rest. Recordings named by --test and
---validation are kept out of everything; of the others each is left out in turn to choose how much to trust the URDF.
+that grows with load and with the cube root of speed, and that keeps its side at rest. Recordings named by --test are
+kept out of everything; of those that are identified from each is left out in turn to choose how much to trust the URDF.
+
+The bound of free motion, above which external torque is reported as contact, comes from the --validation recordings.
+Without them it is cross-validated: the arm is identified anew without each recording in turn, up to ten times.
 
 With --observer, the bundle runs the generalised momentum observer with what was identified: its external torque follows
 the true one as a first-order lag with the gain, which is a low-pass by itself.
@@ -12,64 +15,34 @@ the true one as a first-order lag with the gain, which is a low-pass by itself.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 from rich.table import Table
 
-from vastares_ros.cli.arguments import add_force, console, messages, scores_table, warn_of_contact
+from vastares_ros.cli.arguments import (
+    console,
+    messages,
+    scores_table,
+    warn_of_bound,
+    warn_of_contact,
+    warn_of_joints,
+    write_json,
+)
 from vastares_ros.core.errors import ConfigError
 from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.bundles import INDEX, save_bundle
 from vastares_ros.io.datasets import Dataset, dataset_arm, load_dataset
-from vastares_ros.io.folders import check_output
-from vastares_ros.models.rigid_body import ObserverConfig
-from vastares_ros.physics.friction import FRICTION_MODELS
+from vastares_ros.io.folders import check_file, check_output
 from vastares_ros.physics.identification import Identification
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("dataset", type=Path, metavar="DATASET", help="folder written by `vastares prepare`")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="BUNDLE", help="folder to write")
-    parser.add_argument(
-        "--urdf", type=Path, metavar="FILE", help="URDF of the arm (default: that of the dataset's robot)"
-    )
-    parser.add_argument(
-        "--friction-model", choices=FRICTION_MODELS, default="extended", help="terms of friction (default: extended)"
-    )
-    parser.add_argument("--observer", action="store_true", help="make a momentum observer of what is identified")
-    parser.add_argument(
-        "--gain",
-        type=float,
-        metavar="RAD_PER_S",
-        help=f"of the observer; it has reached 63 %% of a step after 1 / gain (default: {ObserverConfig.gain:g})",
-    )
-    parser.add_argument(
-        "--cutoff",
-        type=float,
-        metavar="HZ",
-        help=f"low-pass of all signals where the bundle runs, 0 for none (default: {FilterConfig.cutoff_hz:g}; of an "
-        "observer, which is a low-pass itself, none). Identification itself is from signals below 10 Hz",
-    )
-    parser.add_argument(
-        "--friction-time-constant",
-        type=float,
-        default=0.0,
-        metavar="SECONDS",
-        help="adaptive friction: coefficients follow the measured torque, which temperature changes, with this time "
-        "constant where the bundle runs; 0 keeps them as identified (default: 0; `vastares train --rigid-body-model` "
-        "takes 20)",
-    )
-    parser.add_argument("--test", nargs="+", default=[], metavar="RECORDING", help="recordings to judge the model on")
-    parser.add_argument("--validation", nargs="+", default=[], metavar="RECORDING", help="recordings for the bound")
-    add_force(parser)
+from vastares_ros.training.verdict import impossible_parameters
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     check_output(args.output, INDEX, args.force)
+    if args.json:
+        check_file(args.json, args.force)
     config = _config(args)
     dataset = load_dataset(args.dataset)
     arm = dataset_arm(dataset, args.urdf)
@@ -83,10 +56,17 @@ def run(args: argparse.Namespace) -> int:
         f"{', '.join(split[bundle.metrics['of']])}{seen}"
     )
     console.print(scores_table(bundle.metrics, bundle.effort.unit, title))
+    console.print(f"bound of free motion: {bundle.residual_source}")
     console.print(base_table(found))
     for line in remarks(found, dataset):
         console.print(line)
     warn_of_contact(found.contact)
+    if args.json:
+        write_json(args.json, dict(bundle.metrics) | {"unit": bundle.effort.unit, "split": split})
+    for line in impossible_parameters(found.parameters, bundle.joints, np.abs(bundle.qd_range).max(axis=0)):
+        messages.print(f"warning: {line}. Torque may be right all the same; check the joint's effort, or record more")
+    warn_of_joints(bundle.metrics, bundle.constant_joints, split[bundle.metrics["of"]])
+    warn_of_bound(bundle.residual_source)
     return 0
 
 

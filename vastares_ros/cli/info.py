@@ -16,13 +16,8 @@ from vastares_ros.io.datasets import is_dataset, load_dataset
 from vastares_ros.runtime.bundle import Bundle
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("path", type=Path, metavar="BUNDLE|DATASET|BAG", help="what to look into")
-
-
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     if is_bundle(args.path):
         _bundle(args.path, load_bundle(args.path))
     elif is_dataset(args.path):
@@ -102,6 +97,8 @@ def _bag(path: Path) -> None:
 
 def _facts(facts: dict[str, object]) -> None:
     table = Table(show_header=False, box=None)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(f"[bold]{name}[/bold]", str(value))
     console.print(table)

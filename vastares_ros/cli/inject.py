@@ -9,13 +9,10 @@ Every other verb reads it as any bag. config/wrench_push.yaml explains the profi
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
-from vastares_ros.cli.arguments import add_force, add_topic, console
-from vastares_ros.cli.simulate import TRUTH_TOPIC
-from vastares_ros.cli.train import read_yaml
+from vastares_ros.cli.arguments import console
 from vastares_ros.core.arm import resolve_arm
 from vastares_ros.core.errors import BagError, ConfigError, RobotError
 from vastares_ros.core.joints import columns
@@ -30,36 +27,14 @@ from vastares_ros.io.bags import (
     read_joint_states,
     recording_from,
 )
-from vastares_ros.io.injections import Injected, inject
+from vastares_ros.io.injections import TRUE_WRENCH_TOPIC, TRUTH_TOPIC, Injected, inject, read_profile
 from vastares_ros.io.mcap import McapWriter, check_mcap, written_mcap
 from vastares_ros.io.robots import load_robot, read_urdf
-from vastares_ros.physics.injection import Injector, Profile, profile_from
-
-TRUE_WRENCH_TOPIC = "/true_external_wrench"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("bag", type=Path, metavar="BAG", help="of free motion: .bag, .db3, .mcap or a rosbag2 folder")
-    parser.add_argument("--wrench", type=Path, required=True, metavar="FILE", help="profile of the pushes, YAML")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mcap", help="file to write")
-    parser.add_argument("--robot", metavar="NAME|FILE", help="URDF, joint names and meaning of effort, as of prepare")
-    parser.add_argument("--urdf", type=Path, metavar="FILE", help="URDF (default: the robot's)")
-    add_topic(parser, DEFAULT_TOPIC)
-    parser.add_argument("--joints", nargs="+", metavar="JOINT", help="joints of the arm (default: the robot's, or all)")
-    parser.add_argument(
-        "--effort-scale",
-        nargs="+",
-        type=float,
-        metavar="FACTOR",
-        help="published effort times this is the torque in N·m; one factor, or one a joint (default: the robot's, or "
-        "1). Where the driver gives amperes it is needed, since only you know the gain of the drives",
-    )
-    add_force(parser)
+from vastares_ros.physics.injection import Injector
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     check_mcap(args.output, args.force)
     if not (args.robot or args.urdf):
         raise ConfigError("no URDF: name the robot with --robot, or give its URDF with --urdf")
@@ -96,19 +71,6 @@ def run(args: argparse.Namespace) -> int:
     if others:
         console.print(f"left out other topics of {args.bag}: {', '.join(others)}")
     return 0
-
-
-def read_profile(path: Path) -> Profile:
-    """The pushes of a YAML file.
-
-    Raises:
-        ConfigError: it cannot be read, or a field is wrong.
-    """
-    values = read_yaml(path, "copy config/wrench_push.yaml and change what you need")
-    try:
-        return profile_from(values)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
 
 
 def _driver(args: argparse.Namespace, robot: Robot | None, states: JointStates) -> Driver:

@@ -7,9 +7,8 @@ fits the live node and what `vastares replay` writes, but for latency: that only
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from vastares_ros.cli.arguments import add_force, console
+from vastares_ros.cli.arguments import console
 from vastares_ros.core.errors import RobotError
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.folders import check_file
@@ -17,22 +16,9 @@ from vastares_ros.io.robots import bundle_arm
 from vastares_ros.report.layouts import Topics, foxglove, plotjuggler, rviz
 from vastares_ros.runtime.bundle import Bundle
 
-VIEWERS = ("plotjuggler", "rviz", "foxglove")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument("viewer", choices=VIEWERS, help="what it is for")
-    parser.add_argument("--bundle", type=Path, required=True, help="folder written by `vastares train`")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="file to write")
-    parser.add_argument("--namespace", default="", help="of the robot and its estimator (default: none)")
-    parser.add_argument("--node", default="estimator", help="name of the estimator node (default: %(default)s)")
-    parser.add_argument("--fixed-frame", metavar="FRAME", help="of RViz (default: the robot's base)")
-    add_force(parser)
-
 
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     check_file(args.output, args.force)
     bundle = load_bundle(args.bundle)
     topics = Topics(args.namespace, args.node)

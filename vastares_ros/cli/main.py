@@ -1,7 +1,7 @@
-"""`vastares VERB …`: the table of verbs, and how every one of them ends.
+"""`vastares VERB …`: how every verb begins and ends.
 
-A verb's module is imported only when the verb is asked for, so that help is quick and a verb without ROS runs without
-ROS. A verb module has a docstring (its description), `add_arguments(parser)` and `run(args) -> status`; the nodes have
+A verb's module is imported only when the verb runs, so that help is quick and a verb without ROS runs without ROS. It
+has a docstring (its description) and `run(args) -> status`; its arguments stand in `grammar`. The nodes have
 `main(args) -> status` instead and take ROS arguments as they are.
 """
 
@@ -17,26 +17,7 @@ from collections.abc import Sequence
 from vastares_ros import __version__
 from vastares_ros.core.errors import VastaresError
 
-VERBS = {
-    "prepare": ("vastares_ros.cli.prepare", "bags to a dataset"),
-    "train": ("vastares_ros.cli.train", "a dataset to a bundle"),
-    "identify": ("vastares_ros.cli.identify", "a dataset and a URDF to a bundle of rigid-body dynamics"),
-    "adapt": ("vastares_ros.cli.adapt", "a bundle and half a minute with a new tool to a bundle that knows it"),
-    "evaluate": ("vastares_ros.cli.evaluate", "score a bundle on bags or a dataset, with an HTML report"),
-    "compare": ("vastares_ros.cli.compare", "several bundles side by side: errors, contact, delays and cost"),
-    "experiment": ("vastares_ros.cli.experiment", "the tables and figures of the paper, on your dataset"),
-    "replay": ("vastares_ros.cli.replay", "run a bundle over a bag and write an MCAP to look at"),
-    "inject": ("vastares_ros.cli.inject", "add known pushes to a recording of free motion"),
-    "layout": ("vastares_ros.cli.layout", "a layout of PlotJuggler, RViz or Foxglove for exactly this robot"),
-    "play": ("vastares_ros.nodes.play", "publish a bag over DDS with its own stamps"),
-    "parity": ("vastares_ros.nodes.parity", "play a bag through the live node and compare with offline"),
-    "info": ("vastares_ros.cli.info", "what a bundle, a dataset or a bag holds"),
-    "demo": ("vastares_ros.cli.demo", "simulate, train and estimate live, from nothing"),
-    "simulate": ("vastares_ros.cli.simulate", "record bags of a simulated arm"),
-    "estimator": ("vastares_ros.nodes.estimator", "the node that publishes estimated and external torque"),
-    "training": ("vastares_ros.nodes.training", "the node that records joint states and trains"),
-}
-NODES = ("estimator", "training")
+from .grammar import VERBS, Parser, help_of, parser_of
 
 _ROS = (
     "this verb needs ROS 2: source your ROS installation, or pip install 'ros-jazzy-rclpy[fastrtps]' "
@@ -67,11 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the verb and its arguments; those of the process if None.
 
     Returns:
-        The exit status: that of the verb; 2 after an error, told in one line; 130 after Ctrl-C.
+        The exit status: that of the verb; 2 after an error, which takes one line; 130 after Ctrl-C.
 
     Raises:
         SystemExit: by argparse, after help (0) and wrong arguments (2).
     """
+    complete()
     verb, *args = (sys.argv[1:] if argv is None else argv) or ["--help"]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -104,34 +86,52 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(verb: str, args: Sequence[str]) -> int:
     if verb not in VERBS:
         return _without_verb(verb)
-    module = importlib.import_module(VERBS[verb][0])
-    parser = argparse.ArgumentParser(
-        prog=f"vastares {verb}",
-        usage=f"vastares {verb} --ros-args -p NAME:=VALUE ..." if verb in NODES else None,
-        description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    if verb not in NODES:
-        module.add_arguments(parser)
-        return module.run(parser.parse_args(args))
-    if "-h" in args or "--help" in args:
-        parser.print_help()
-        return 0
-    return module.main(list(args))
+    entry = VERBS[verb]
+    if entry.declare is None:  # a node: it takes ROS arguments as they are
+        if "-h" in args or "--help" in args:
+            print(help_of(verb))
+            return 0
+        return int(importlib.import_module(entry.module).main(list(args)))
+    parsed = parser_of(verb).parse_args(args)
+    module = importlib.import_module(entry.module)
+    from .arguments import output_as
+
+    with output_as(quiet=getattr(parsed, "quiet", False), json=getattr(parsed, "json", None)):
+        return int(module.run(parsed))
 
 
 def _without_verb(argument: str) -> int:
-    table = "\n".join(f"  {verb:<11} {summary}" for verb, (_, summary) in VERBS.items())
+    table = "\n".join(f"  {name:<11} {verb.summary}" for name, verb in VERBS.items())
     if not argument.startswith("-"):
         print(f"vastares: error: there is no verb {argument!r}, but these:\n{table}", file=sys.stderr)
         return 2
-    parser = argparse.ArgumentParser(
+    _program(table).parse_args([argument])
+    return 0
+
+
+def _program(table: str) -> Parser:
+    parser = Parser(
         prog="vastares",
         usage="vastares VERB ...",
         description="External torque sensing for any arm with /joint_states.",
-        epilog=f"verbs:\n{table}\n\nvastares VERB --help tells the rest.",
+        epilog=f"verbs:\n{table}\n\nvastares VERB --help explains a verb. Completion in bash: "
+        'eval "$(register-python-argcomplete vastares)"',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"vastares {__version__}")
-    parser.parse_args([argument])
-    return 0
+    return parser
+
+
+def complete() -> None:
+    """Answer a shell that asks for completions of the present command line; return at once where none does."""
+    if "_ARGCOMPLETE" not in os.environ:
+        return
+    import argcomplete
+
+    whole = argparse.ArgumentParser(prog="vastares")
+    verbs = whole.add_subparsers()
+    for name, verb in VERBS.items():
+        parser = verbs.add_parser(name)
+        if verb.declare is not None:
+            verb.declare(parser)
+    argcomplete.autocomplete(whole)

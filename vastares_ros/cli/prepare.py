@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 
-from vastares_ros.cli.arguments import add_force, add_topic, console, tracked
+from vastares_ros.cli.arguments import console, tracked
 from vastares_ros.core.errors import ConfigError, DatasetError, RobotError
-from vastares_ros.core.robot import UNITS, Driver, Robot, choose_driver
-from vastares_ros.core.sampling import RATE_TOLERANCE, resample, same_rate
+from vastares_ros.core.robot import Driver, Robot, choose_driver
+from vastares_ros.core.sampling import resample, same_rate
 from vastares_ros.io import archives
 from vastares_ros.io.archives import ArchiveRecording, ArchiveRows
 from vastares_ros.io.bags import (
@@ -23,76 +22,14 @@ from vastares_ros.io.bags import (
 )
 from vastares_ros.io.datasets import INDEX, Dataset, write_dataset
 from vastares_ros.io.folders import check_output
-from vastares_ros.io.robots import load_robot, robot_names
+from vastares_ros.io.robots import load_robot
 
 BAG = "bag"
 SLOWEST, FASTEST = 1.0, 10_000.0  # sample rates that make sense [Hz]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
-    parser.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help=".bag, .db3, .mcap, a rosbag2 folder, or as --format says"
-    )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DATASET", help="folder to write")
-    known = ", ".join(robot_names())
-    parser.add_argument(
-        "--robot", metavar="NAME|FILE", help=f"joint names and meaning of effort: {known}, or a YAML file"
-    )
-    add_topic(parser, DEFAULT_TOPIC)
-    parser.add_argument("--joints", nargs="+", metavar="JOINT", help="joints in order (default: the robot's, or all)")
-    parser.add_argument(
-        "--effort-scale",
-        nargs="+",
-        type=float,
-        metavar="FACTOR",
-        help="published effort times this is the torque; one factor, or one a joint (default: the robot's, or 1)",
-    )
-    parser.add_argument(
-        "--effort-unit", choices=UNITS, type=_unit, help="unit of the scaled effort (default: the robot's, or N·m)"
-    )
-    parser.add_argument(
-        "--rate",
-        type=float,
-        metavar="HZ",
-        help="resample every recording to this rate by linear interpolation (default: keep the rate; recordings that "
-        f"differ by more than {RATE_TOLERANCE:.0%}% are refused); of an archive without time: the rate it has",
-    )
-    add_force(parser)
-    group = parser.add_argument_group(
-        "archives",
-        "Files that are no bags. Their columns bear no joint names: --joints names them in order,\nelse --robot (its "
-        "usual driver), else joint_1, joint_2, … . Where rows do\nnot follow on each other, a new episode starts.",
-    )
-    group.add_argument(
-        "--format",
-        choices=(BAG, *archives.FORMATS),
-        default=BAG,
-        help="kuka1: .mat of Polydoros 2015. kuka2: text of Meier 2014, its torque scaled back to N·m. Both state no "
-        "rate: the one that fits q and qd is taken. sarcos: sarcos_inv.mat, 100 Hz. rtde: text recording of a "
-        "Universal Robots arm. csv: text with a header and --columns. npz: NumPy arrays q, qd, tau and perhaps t, seg "
-        "(default: bag)",
-    )
-    group.add_argument(
-        "--columns",
-        nargs="+",
-        metavar="FIELD=NAMES",
-        help="for csv: t=TIME q=Q1,Q2 qd=QD1,QD2 tau=TAU1,TAU2 [s, rad, rad/s]; without t, --rate is needed",
-    )
-    group.add_argument(
-        "--torque",
-        choices=archives.RTDE_TORQUE,
-        help="for rtde: what to learn (default: actual_current_as_torque where it is there, in N·m and without "
-        "gravity; else actual_current, in A)",
-    )
-
-
-def _unit(text: str) -> str:
-    return {"Nm": "N·m", "N.m": "N·m"}.get(text, text)  # few keyboards have the dot
-
-
 def run(args: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the verb."""
     check_output(args.output, INDEX, args.force)
     if args.rate is not None and not SLOWEST <= args.rate <= FASTEST:
         raise ConfigError(f"--rate is {args.rate:g}: use {SLOWEST:g} to {FASTEST:g} Hz")

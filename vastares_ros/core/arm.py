@@ -62,6 +62,7 @@ def resolve_arm(
     carried: Arm | None = None,
     tip: str = "",
     gravity: bool = True,
+    robot_name: str = "",
 ) -> Arm:
     """The arm whose joints are published under these names.
 
@@ -75,6 +76,7 @@ def resolve_arm(
         carried: the arm of a bundle for the same joints, if it has one.
         tip: link on which the environment acts.
         gravity: whether effort holds the arm's own weight.
+        robot_name: for the error, where the robot is not known.
 
     Raises:
         RobotError: there is no URDF, it is no XML, or it lacks a joint.
@@ -83,9 +85,9 @@ def resolve_arm(
         return Arm(carried.urdf, carried.joints, tip or carried.tip, gravity)
     urdf = urdf or (robot.urdf if robot else "")
     if not urdf:
-        known = f" {robot.name!r}" if robot else ""
         raise RobotError(
-            f"the package has no URDF of this robot{known}: give one with --urdf, or to a node as robot_description"
+            f"the package has no URDF of robot {robot.name if robot else robot_name or 'unknown'!r}: give one with "
+            "--urdf, or to a node as robot_description"
         )
     children = links(urdf, "child")
     names = names_in_urdf(joints, children, robot)

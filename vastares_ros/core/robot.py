@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from .errors import ConfigError, RobotError
 
 UNITS = ("N·m", "A")
+SPELLINGS = {"Nm": "N·m", "N.m": "N·m", "N*m": "N·m"}  # few keyboards have the dot
+
+
+def normal_unit(unit: str) -> str:
+    """The spelling of a unit of effort that is used everywhere; what is unknown stays as it is."""
+    return SPELLINGS.get(unit, unit)
 
 
 @dataclass(frozen=True)
@@ -15,7 +21,7 @@ class Effort:
     """What the field `effort` of a joint-state message means.
 
     Attributes:
-        unit: "N·m", or "A" where the driver gives motor current.
+        unit: "N·m" (also given as "Nm", "N.m" or "N*m"), or "A" where the driver gives motor current.
         scale: per joint, published effort × scale = tau in `unit`; the sign of the scale is the sign of the effort.
         gravity_compensated: whether the driver has already taken gravity out.
     """
@@ -25,8 +31,9 @@ class Effort:
     gravity_compensated: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "unit", normal_unit(self.unit))
         if self.unit not in UNITS:
-            raise RobotError(f"effort unit {self.unit!r} is unknown: use 'N·m' or 'A'")
+            raise RobotError(f"effort unit {self.unit!r} is unknown: use 'N·m', 'Nm' or 'A'", value=self.unit)
         if not all(abs(s) > 0 and abs(s) < float("inf") for s in self.scale):
             raise RobotError(f"effort scale {list(self.scale)} holds a zero or a non-number: give one factor a joint")
 

@@ -1,8 +1,8 @@
 """When samples belong together: rate, gaps, backward jumps, repeats, resampling. One rule for live and offline.
 
 Cutting. With P the period (measured offline, the trained one live): a step of 0 repeats the last sample, which is
-dropped. A step below 0 is a clock that jumped back, and a step above `MAX_GAP` P is a gap: both end an episode and
-start the next one. Episodes shorter than `MIN_PIECE` are left out.
+dropped. A step below 0 is a clock that jumped back, and a step above `MAX_GAP` P is a gap. Both end an episode
+and start the next one. Episodes shorter than `MIN_PIECE` are left out.
 
 Rate. It is the mean over all steps that are no gaps, where a step across a lost sample counts as two (`measured_rate`).
 The median step alone is misled by stamps that are rounded: at 94 Hz, stamps in whole milliseconds step by 10 or 11 ms.

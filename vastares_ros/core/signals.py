@@ -17,7 +17,7 @@ from scipy.signal import butter, sosfilt, sosfilt_zi
 from .errors import ConfigError
 from .samples import Array, Episode
 
-LOWEST = 0.1  # cut-off [Hz]; below, the filter's own arithmetic suffers, and no motion is left
+LOWEST = 0.1  # cut-off [Hz]; below it rounding errors grow, and no motion is left
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class FilterConfig:
 class CausalFilter:
     """Butterworth low-pass as second-order sections with explicit state, started in steady state.
 
-    The first sample after construction or `reset` is taken as having been there for ever, so that there is no
-    transient from zero.
+    The first sample after construction or `reset` counts as constant before, so that there is no transient from
+    zero.
     """
 
     def __init__(self, config: FilterConfig, rate: float):
@@ -68,7 +68,7 @@ class CausalFilter:
         self._state: Array | None = None
 
     def reset(self) -> None:
-        """Forget everything; the next sample starts the filter in steady state."""
+        """Forget the past; the next sample starts the filter in steady state."""
         self._state = None
 
     def run(self, x: Array) -> Array:
@@ -134,7 +134,7 @@ class SignalChain:
         """
         x = self._motion.run(np.concatenate([q, qd], axis=1))
         joints = q.shape[1]
-        if self._acceleration:  # written in place: a tick of the node is all small arrays, whose copies take their time
+        if self._acceleration:  # written in place, since copies of small arrays take much of a tick
             motion = x
             x = np.empty((len(q), (4 if self._physics else 3) * joints))
             x[:, : 2 * joints] = motion

@@ -25,14 +25,10 @@ from scipy.io.matlab import matfile_version
 from vastares_ros.core.errors import BagError, ConfigError, DatasetError
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate, same_rate
+from vastares_ros.io.formats import FORMAT_NAMES, RTDE_TORQUE
 
 KUKA2_TAU = (40.0, 40.0, 20.0, 20.0, 4.0, 4.0, 2.0)  # what the torques of Meier's real robot are divided by [N·m]
 SARCOS_RATE = 100.0  # as its authors recorded it [Hz]
-RTDE_TORQUE = {  # output of RTDE -> its unit, and whether the controller has taken gravity out
-    "actual_current_as_torque": ("N·m", True),  # PolyScope 5.23 (10.11) and newer
-    "actual_current": ("A", False),
-    "target_moment": ("N·m", False),
-}
 CSV_FIELDS = ("t", "q", "qd", "tau")
 
 _APART = 10.0  # periods between pieces that a file does not set apart in time
@@ -398,14 +394,9 @@ def npz(path: str | Path) -> list[ArchiveRows]:
     return [_named(path, arrays)]
 
 
-FORMATS: dict[str, Callable[..., list[ArchiveRows]]] = {
-    "kuka1": kuka1,
-    "kuka2": kuka2,
-    "sarcos": sarcos,
-    "rtde": rtde,
-    "csv": csv,
-    "npz": npz,
-}
+FORMATS: dict[str, Callable[..., list[ArchiveRows]]] = dict(
+    zip(FORMAT_NAMES, (kuka1, kuka2, sarcos, rtde, csv, npz), strict=True)
+)
 
 
 def _known_rate(rows: ArchiveRows, fitted: float | None, fits: str, notes: list[str]) -> float:

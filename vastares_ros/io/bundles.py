@@ -35,7 +35,7 @@ from vastares_ros.models.model import Model
 from vastares_ros.models.networks import Correction, NetworkModel
 from vastares_ros.models.rigid_body import IdentifiedDynamics
 from vastares_ros.physics.friction import TERMS
-from vastares_ros.runtime.bundle import QUANTILES, Bundle, Parent
+from vastares_ros.runtime.bundle import QUANTILES, RESIDUAL_SOURCES, Bundle, Parent, ResidualSource
 
 from .folders import sha256, written_folder
 
@@ -91,7 +91,8 @@ def save_bundle(path: str | Path, bundle: Bundle, force: bool = False) -> None:
             },
             "training_range": {"q": bundle.q_range.tolist(), "qd": bundle.qd_range.tolist()},
             "free_motion_residual": {
-                "recordings": list(bundle.residual_source),
+                "how": bundle.residual_source.how,
+                "recordings": list(bundle.residual_source.recordings),
                 "quantiles": {
                     str(q): row for q, row in zip(QUANTILES, bundle.residual_quantiles.tolist(), strict=True)
                 },
@@ -218,6 +219,8 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
     ridge = {name: value.numpy() for name, value in load_file(path / RIDGE).items()}
     effort = index["effort"]
     free = index["free_motion_residual"]
+    if free["how"] not in RESIDUAL_SOURCES:
+        raise ValueError(f"free_motion_residual.how is {free['how']!r}, use one of {', '.join(RESIDUAL_SOURCES)}")
 
     def shaped(field: str, value: Any, rows: int) -> Array:
         array = np.asarray(value, dtype=np.float64)
@@ -244,7 +247,7 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
         residual_quantiles=shaped(
             "free_motion_residual.quantiles", [free["quantiles"][str(q)] for q in QUANTILES], len(QUANTILES)
         ),
-        residual_source=tuple(free["recordings"]),
+        residual_source=ResidualSource(free["how"], tuple(free["recordings"])),
         training=index["training"],
         metrics=index["metrics"],
         dataset_sha256=str(index["dataset_sha256"]),

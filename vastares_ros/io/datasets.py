@@ -133,7 +133,8 @@ def dataset_arm(dataset: Dataset, urdf: str | Path | None = None) -> Arm:
     """
     text = read_urdf(urdf) if urdf else ""
     gravity = not dataset.effort.gravity_compensated
-    return resolve_arm(dataset.joints, known_robot(dataset.robot), text, gravity=gravity)
+    robot = known_robot(dataset.robot)
+    return resolve_arm(dataset.joints, robot, text, gravity=gravity, robot_name=dataset.robot)
 
 
 def file_name(episode: str) -> str:

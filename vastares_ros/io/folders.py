@@ -36,6 +36,8 @@ def check_file(path: Path, force: bool) -> None:
     Raises:
         OutputError: writing to `path` would overwrite something.
     """
+    if str(path) == "-":  # standard output
+        return
     _check_parent(path)
     if path.is_dir() or (path.exists() and not force):
         raise OutputError(f"{path} exists: choose another name, or pass --force to replace it", path=path)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vastares_ros.core.errors import BagError
+from vastares_ros.core.errors import BagError, ConfigError
 from vastares_ros.core.joints import columns
 from vastares_ros.core.samples import Array, seconds
-from vastares_ros.physics.injection import Injector
+from vastares_ros.physics.injection import Injector, Profile, profile_from
 
 from .bags import ABSURD, JointStates, Recording, in_order, read_joint_states
+from .configs import read_yaml
+
+TRUTH_TOPIC = "/true_external_torque"  # JointState; effort is the external torque [N·m]
+TRUE_WRENCH_TOPIC = "/true_external_wrench"
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,19 @@ class Injected:
     states: JointStates
     tau_ext: Array
     wrench: Array
+
+
+def read_profile(path: Path) -> Profile:
+    """Read the pushes of a YAML file, see `config/wrench_push.yaml`.
+
+    Raises:
+        ConfigError: the file cannot be read, or a field is wrong.
+    """
+    values = read_yaml(path, "copy config/wrench_push.yaml and change what you need")
+    try:
+        return profile_from(values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}", path=path, **error.about) from error
 
 
 def inject(states: JointStates, recording: Recording, scale: Sequence[float], injector: Injector) -> Injected:

@@ -89,7 +89,7 @@ def bundle_arm(bundle: Bundle, urdf: str = "", tip: str = "") -> Arm:
         RobotError: see `resolve_arm`.
     """
     carried = bundle.model.dynamics.arm if bundle.model.dynamics else None
-    return resolve_arm(bundle.joints, known_robot(bundle.robot), urdf, carried, tip)
+    return resolve_arm(bundle.joints, known_robot(bundle.robot), urdf, carried, tip, robot_name=bundle.robot)
 
 
 def _read(file: Path) -> Robot:

@@ -19,6 +19,7 @@ from vastares_ros.core.errors import ConfigError
 from .gpr import Gpr, GprConfig
 from .lwpr import Lwpr, LwprConfig
 from .mlp import Mlp, MlpConfig
+from .names import LABELS
 from .recurrent import Recurrent, RecurrentConfig
 from .rigid_body import ObserverConfig, RigidBodyConfig
 from .transformer import Transformer, TransformerConfig
@@ -58,18 +59,18 @@ class Method:
 
 
 METHODS = {
-    "va_sta_reslstm": Method("ResLSTM+SA+VA-TA", NetworkConfig),
-    "reslstm_sa_ta_hn": Method("ResLSTM+SA+TA-hn", NetworkConfig, {"temporal": "hn"}),
-    "reslstm_sa_ta_wa": Method("ResLSTM+SA+TA-WA", NetworkConfig, {"temporal": "wa"}),
-    "lstm_sa_va_ta": Method("LSTM+SA+VA-TA", NetworkConfig, {"residual": False}),
-    "lstm_sa": Method("LSTM+SA", NetworkConfig, {"residual": False, "temporal": "none"}),
-    "lstm": Method("LSTM", RecurrentConfig, {"kind": "lstm"}),
-    "gru": Method("GRU", RecurrentConfig, {"kind": "gru"}),
-    "rnn": Method("RNN", RecurrentConfig, {"kind": "rnn"}),
-    "mlp": Method("MLP", MlpConfig),
-    "transformer": Method("Transformer", TransformerConfig),
-    "gpr": Method("GPR", GprConfig),
-    "lwpr": Method("LWPR", LwprConfig),
+    "va_sta_reslstm": Method(LABELS["va_sta_reslstm"], NetworkConfig),
+    "reslstm_sa_ta_hn": Method(LABELS["reslstm_sa_ta_hn"], NetworkConfig, {"temporal": "hn"}),
+    "reslstm_sa_ta_wa": Method(LABELS["reslstm_sa_ta_wa"], NetworkConfig, {"temporal": "wa"}),
+    "lstm_sa_va_ta": Method(LABELS["lstm_sa_va_ta"], NetworkConfig, {"residual": False}),
+    "lstm_sa": Method(LABELS["lstm_sa"], NetworkConfig, {"residual": False, "temporal": "none"}),
+    "lstm": Method(LABELS["lstm"], RecurrentConfig, {"kind": "lstm"}),
+    "gru": Method(LABELS["gru"], RecurrentConfig, {"kind": "gru"}),
+    "rnn": Method(LABELS["rnn"], RecurrentConfig, {"kind": "rnn"}),
+    "mlp": Method(LABELS["mlp"], MlpConfig),
+    "transformer": Method(LABELS["transformer"], TransformerConfig),
+    "gpr": Method(LABELS["gpr"], GprConfig),
+    "lwpr": Method(LABELS["lwpr"], LwprConfig),
 }
 
 # No network and not trained: identified, see `physics.identification`.
@@ -105,7 +106,7 @@ def network_config(name: str, values: object, where: str = "network") -> Any:
     for key in values:
         if key not in known:
             own = ", ".join(k for k in known if k not in chosen.fixed)
-            raise ConfigError(f"unknown field {where}.{key}: model {name} has {own} (docs/methods.md)")
+            raise ConfigError(f"unknown field {where}.{key}: model {name} has {own} (docs/explanation/methods.md)")
     for key, value in chosen.fixed.items():
         if values.get(key, value) != value:
             raise ConfigError(f"{where}.{key} is {values[key]!r}, but model {name} has {value!r}: leave it out")

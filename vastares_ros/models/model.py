@@ -101,6 +101,10 @@ class Model(nn.Module):
         """Torques inside tau_free that are worth a column of their own, shape (N, J) each, for features x (N, C)."""
         return {}
 
+    def attention(self, x: Array) -> dict[str, Tensor]:
+        """Attention weights by name for windows of features x (B, T, C); empty where the model has no attention."""
+        return {}
+
     def fit_scalers(self, x: Array, tau: Array) -> None:
         """Take the statistics of training features x, shape (N, C), and torque tau, shape (N, J)."""
         self.feature_scaler.fit(x)

@@ -13,6 +13,7 @@ from vastares_ros.physics.rigid_body import RigidBodyTorque
 from .methods import NETWORKS
 from .model import Model, Scaler
 from .rigid_body import IdentifiedDynamics
+from .va_sta_reslstm import VaStaResLSTM
 
 
 class Correction(nn.Module):
@@ -34,7 +35,37 @@ class Correction(nn.Module):
         return self.features(q) @ self.coefficients
 
 
-class NetworkModel(Model):
+class LearningModel(Model):
+    """The interface of the kinds that have a network.
+
+    Attributes:
+        network: maps standardised windows (B, T, C) to what it learns (B, J), standardised by `target_scaler`.
+    """
+
+    network: nn.Module
+
+    @property
+    def target_scaler(self) -> Scaler:
+        """Statistics of what the network learns."""
+        raise AssertionError("every kind of model has its own")
+
+    def target(self, x: Array, tau: Array) -> Array:
+        """What the network is to learn of the torque tau (N, J) at features x (N, C), shape (N, J)."""
+        raise AssertionError("every kind of model has its own")
+
+    def inputs(self, x: Tensor) -> Tensor:
+        """What the network sees of features x (..., C), standardised."""
+        raise AssertionError("every kind of model has its own")
+
+    @torch.inference_mode()
+    def attention(self, x: Array) -> dict[str, Tensor]:
+        """Attention weights of the network for windows of features x (B, T, C), see `VaStaResLSTM.attention`."""
+        if not isinstance(self.network, VaStaResLSTM):
+            return {}
+        return self.network.attention(self.inputs(torch.as_tensor(x, dtype=torch.float32)))
+
+
+class NetworkModel(LearningModel):
     """A network per joint that learns all of the torque.
 
     Attributes:
@@ -72,7 +103,7 @@ class NetworkModel(Model):
         return {} if self.correction is None else {"correction": "by joint position, from `vastares adapt`"}
 
 
-class HybridModel(Model):
+class HybridModel(LearningModel):
     """Identified dynamics, and a network per joint that adds what they leave.
 
     Attributes:

@@ -12,7 +12,7 @@ Glossary (shapes as in the code; [1] in brackets)
 [1] Huang W, Lin Y, Liu M, Min H (2024). Velocity-aware spatial-temporal attention LSTM model for inverse dynamic model
     learning of manipulators. Front. Neurobot. 18:1353879.
 
-Where [1] leaves a choice open, a field of `NetworkConfig` makes it, and docs/model.md has the figures behind it.
+Where [1] leaves a choice open, a field of `NetworkConfig` makes it (docs/explanation/model.md has figures).
 """
 
 from __future__ import annotations

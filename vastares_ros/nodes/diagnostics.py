@@ -1,4 +1,4 @@
-"""What a node says of its own health, once a second: findings with what to do, and figures for plots."""
+"""The health of a node, once a second: findings with what to do, and figures for plots."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from vastares_ros.runtime.estimator import Estimate, Validity
 
 PERIOD = 1.0  # seconds between two reports
-IDLE_LOOKS = 2  # reports without a sample before that is worth a word
+IDLE_LOOKS = 2  # reports without a sample before that is a finding
 PAUSE = 1.0  # seconds without a sample that are a pause, rather than lost samples
+FULL = 0.8  # share of a period that is too much for an estimate: to take and send messages costs the rest
 INTERLEAVED = {v.value for v in (Validity.CLOCK_JUMPED, Validity.REPEATED, Validity.WRONG_RATE)}  # by two publishers
+LOSSES = {v.value for v in (Validity.GAP, Validity.WRONG_RATE)}  # where messages are lost
 
 
 class Level(IntEnum):
-    """How far a node can be trusted; the numbers are those of `diagnostic_msgs/DiagnosticStatus`."""
+    """How well a node works; the numbers are those of `diagnostic_msgs/DiagnosticStatus`."""
 
     OK = 0
     WARN = 1
@@ -30,7 +32,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be.
+    """A problem.
 
     Attributes:
         key: the same for findings of the same kind, so that the log does not repeat them every second.
@@ -49,8 +51,8 @@ class Report:
 
     Attributes:
         findings: what is wrong, the worst or most frequent first.
-        fine: what to say where nothing is.
-        values: figures; what is a number stands there alone, its unit in the name, so that PlotJuggler shows it.
+        fine: the message where nothing is wrong.
+        values: figures; a number stands alone, with its unit in the name, so that PlotJuggler shows it.
     """
 
     findings: Sequence[Finding] = ()
@@ -70,10 +72,10 @@ class Report:
 
 
 class Watch:
-    """What became of the joint states of a topic; `look` is called every `PERIOD` seconds."""
+    """Counts the problems of the joint states of a topic; `look` is called every `PERIOD` seconds."""
 
     def __init__(self, topic: str):
-        """Watch `topic`, whose name is told."""
+        """Watch `topic`, by its full name."""
         self._topic = topic
         self._idle = 0  # looks without a sample
         self._names: Sequence[str] = ()
@@ -86,7 +88,7 @@ class Watch:
         self._details: dict[str, str] = {}
 
     def message(self, frame_id: str, names: Sequence[str]) -> None:
-        """A message came."""
+        """Count a message."""
         self._messages += 1
         self._names = names
         if frame_id != self._frame:
@@ -102,7 +104,7 @@ class Watch:
         return self._messages > 0
 
     def sample(self, good: bool = True) -> None:
-        """It completed a sample, which is as good as it should be or not."""
+        """Count a sample that the newest message completed, and whether it is good."""
         self._samples += 1
         self._good += good
 
@@ -111,20 +113,26 @@ class Watch:
         return [name for name in self._names if name not in joints]
 
     def problem(self, key: str, detail: str = "") -> None:
-        """It was of no or little use; the newest detail is told."""
+        """Count a problem of the newest message; of the details the newest is shown."""
         self._problems[key] += 1
         self._details[key] = detail
 
-    def look(self, publishers: Sequence[str], missing: Sequence[str]) -> list[Finding]:
+    def look(self, publishers: Sequence[str], missing: Sequence[str], overload: str = "") -> list[Finding]:
         """What has been wrong since the last look, the most frequent first.
 
         Args:
             publishers: the nodes that publish the topic.
             missing: joints that were not published since the last sample.
+            overload: why messages were lost, if this node is too slow; it stands in place of what follows from that.
         """
         self._idle = 0 if self._samples else self._idle + 1
         level = Level.WARN if self._good else Level.ERROR
-        findings = [
+        findings = []
+        if overload:
+            findings.append(Finding("overload", level, overload))
+            for key in LOSSES:
+                self._problems.pop(key, None)
+        findings += [
             Finding(key, level, f"{count} of {self._messages} joint states on {self._topic}: {key}{self._detail(key)}")
             for key, count in self._problems.most_common()
         ]
@@ -151,10 +159,10 @@ class Watch:
 
 
 class Tally:
-    """Counts of what the estimator answered: rate, gaps, latency, validity.
+    """Counts the answers of the estimator: rate, gaps, latency, validity.
 
     Attributes:
-        rate: that the model was trained at [Hz].
+        rate: at which the model was trained [Hz].
         arrival: when the newest sample came, by a steady clock [s].
     """
 
@@ -168,12 +176,14 @@ class Tally:
 
     def _clear(self) -> None:
         self._ticks: list[float] = []
+        self._estimates: list[float] = []  # the ticks that ran the model
+        self._lost = 0
         self._steps, self._span = 0, 0.0
         self._validity: Counter[Validity] = Counter()
         self._outside: Counter[str] = Counter()
 
     def answer(self, estimate: Estimate, arrival: float, tick: float) -> None:
-        """One sample was answered.
+        """Count the answer to a sample.
 
         Args:
             estimate: the answer.
@@ -182,6 +192,8 @@ class Tally:
         """
         self._samples += 1
         self._ticks.append(tick)
+        if np.isfinite(estimate.tau_free).all():
+            self._estimates.append(tick)
         self._missed += tick * self.rate > 1
         self._validity[estimate.validity] += 1
         self._gaps += estimate.validity is Validity.GAP
@@ -191,12 +203,25 @@ class Tally:
         if 0 < step < PAUSE:
             self._steps += 1
             self._span += step
-            self._dropped += max(0, round(step * self.rate) - 1)
+            lost = max(0, round(step * self.rate) - 1)
+            self._lost += lost
+            self._dropped += lost
             self._late += (arrival - self.arrival - step) * self.rate > 1
         self._stamp, self.arrival = estimate.t, arrival
 
+    def overload(self) -> str:
+        """Why samples were lost in the last second, if this node is too slow, and what to do; empty if it is not."""
+        tick = float(np.median(self._estimates)) if self._estimates else 0.0
+        if not self._lost or tick * self.rate < FULL:
+            return ""
+        return (
+            f"overload: an estimate takes {tick * 1e3:.1f} ms and a sample comes every {1e3 / self.rate:.1f} ms, so "
+            f"{self._lost} were lost in the last second: use a smaller network (`hidden`, `window`, or another "
+            "`--model`) or a rigid-body model (vastares identify), or free the computer"
+        )
+
     def values(self) -> dict[str, Any]:
-        """The figures: what has no unit of time is counted since the node is active, all else over the last second."""
+        """The figures. Counts are since the node is active, all else is over the last second, which begins anew."""
         samples = len(self._ticks)
         p50, p99, longest = np.percentile(self._ticks, (50, 99, 100)) * 1e6 if samples else (0.0, 0.0, 0.0)
         reasons = [f"{v.value} {n}" for v, n in self._validity.most_common() if v is not Validity.VALID]

@@ -1,7 +1,7 @@
 """The node `estimator`: joint states in; estimated and external torque, wrench and contact out, under the same stamps.
 
-A lifecycle node that starts by itself. config/estimator.yaml explains the parameters; topics and services stand in the
-tables of the class, from which the reference in docs/ is written.
+A lifecycle node that starts by itself. Its parameters, topics and services stand in `interfaces.ESTIMATOR`,
+config/estimator.yaml explains the parameters, and what is published when stands in `runtime.outputs`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import WrenchStamped
-from numpy.typing import ArrayLike
 from rclpy.parameter import Parameter as RosParameter
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -30,24 +29,11 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 from vastares_ros.core.errors import BundleError, ConfigError, RobotError, VastaresError
-from vastares_ros.core.joints import JointAssembler
-from vastares_ros.core.samples import Array, JointSample, seconds
 from vastares_ros.io.bundles import load_bundle, read_index
-from vastares_ros.io.robots import bundle_arm
+from vastares_ros.io.robots import bundle_arm, read_urdf
 from vastares_ros.nodes.diagnostics import Finding, Level, Report, Tally, Watch
-from vastares_ros.nodes.managed import (
-    AUTOSTART,
-    DIAGNOSTICS,
-    RELIABILITIES,
-    WARN_PERIOD,
-    Change,
-    ManagedNode,
-    Parameter,
-    Service,
-    Topic,
-    overridable,
-    qos,
-)
+from vastares_ros.nodes.interfaces import ESTIMATOR, MARKERS
+from vastares_ros.nodes.managed import ManagedNode, overridable, qos
 from vastares_ros.nodes.markers import contact_markers
 from vastares_ros.nodes.messages import from_joint_state, named_values, wrench_message
 from vastares_ros.nodes.process import run
@@ -55,17 +41,13 @@ from vastares_ros.physics.wrench import WrenchEstimator
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.runtime.device import device_for
 from vastares_ros.runtime.estimator import Estimate, Estimator, Validity
-from vastares_ros.runtime.residual import Drift, Zero
+from vastares_ros.runtime.outputs import JOINT_STATE, WRENCH, Outputs
+from vastares_ros.runtime.pipeline import Pipeline, make_wrench_estimator
 
 DEPTH = 500  # messages that wait while the node is held up: 1 s at 500 Hz
 MARKER_PERIOD = 0.05  # seconds between two sets of markers: RViz draws no faster
 RECENT = 1.0  # seconds that the newest joint state may be old when zero is set
-JOINT_STATE = "sensor_msgs/msg/JointState"
-TYPES = {
-    JOINT_STATE: JointState,
-    "geometry_msgs/msg/WrenchStamped": WrenchStamped,
-    "visualization_msgs/msg/MarkerArray": MarkerArray,
-}
+TYPES = {JOINT_STATE: JointState, WRENCH: WrenchStamped, MARKERS: MarkerArray}
 NEXT_STEP = {
     Validity.OUTSIDE_RANGE: "do not trust it, or record such motion and train again",
     Validity.NO_EFFORT: "no external torque without it: the driver must publish effort",
@@ -79,144 +61,27 @@ NEXT_STEP = {
 
 @dataclass(frozen=True)
 class Body:
-    """What the URDF gives.
+    """The arm as a URDF describes it.
 
     Attributes:
-        wrench: from external torques to the wrench at the tip, where there is one.
-        links: the link behind each joint, for the markers.
-        status: of the wrench, in words.
-        problem: why there is none though there should be.
+        status: of the wrench, with the URDF that gives it, or why there is none.
+        wrench: from external torques to the wrench at the tip; None for no wrench.
+        links: the link behind each joint, for the markers; empty without a URDF.
+        problem: why there is no wrench though there should be one; empty otherwise.
     """
 
+    status: str
     wrench: WrenchEstimator | None = None
     links: tuple[str, ...] = ()
-    status: str = "no URDF: start robot_state_publisher, or set parameter urdf"
     problem: str = ""
 
 
 class EstimatorNode(ManagedNode):
-    """Message, sample, estimate, messages."""
+    """Message, pipeline, messages."""
 
-    PARAMETERS = (
-        Parameter(
-            "bundle",
-            "",
-            "Folder of the trained bundle, required. Set while the node runs, it is loaded beside the one at work and "
-            "takes over between two messages; another robot's is refused.",
-            Change.LIVE,
-        ),
-        Parameter("robot", "", "Robot that the bundle must be for, by the name in it; empty takes any."),
-        Parameter("device", "auto", "auto (CUDA where there is one), cpu, cuda or cuda:N."),
-        Parameter(
-            "reliability",
-            "reliable",
-            "Of the subscription to joint_states; best_effort hears every publisher, reliable loses nothing.",
-            Change.START,
-            tuple(RELIABILITIES),
-        ),
-        Parameter(
-            "output_reliability", "reliable", "Of all that is published.", Change.START, choices=tuple(RELIABILITIES)
-        ),
-        Parameter(
-            "contact_factor",
-            1.0,
-            "A joint is in contact where its external torque exceeds its bound times this.",
-            Change.LIVE,
-            limits=(0.0, 1000.0),
-        ),
-        Parameter(
-            "zero_duration", 1.0, "How long the arm must have stood still for ~/zero [s].", Change.LIVE, (), (0.1, 60.0)
-        ),
-        Parameter(
-            "zero_speed", 0.02, "Speed that still counts as standing still [rad/s].", Change.LIVE, (), (0.0, 10.0)
-        ),
-        Parameter(
-            "drift_time",
-            0.0,
-            "Time constant by which slow drift of the external torque is followed and taken out, of joints that move, "
-            "while there is no contact and no acceleration [s]; 0 takes none out.",
-            Change.LIVE,
-            limits=(0.0, 86400.0),
-        ),
-        Parameter(
-            "drift_limit",
-            0.5,
-            "Share of a joint's bound that is taken out as drift at the most, also of a lasting push below the bound.",
-            Change.LIVE,
-            limits=(0.0, 1.0),
-        ),
-        Parameter("urdf", "", "URDF file for the wrench; empty listens to the topic robot_description."),
-        Parameter(
-            "tip_frame", "", "Link that is pushed; empty takes the robot's tip, or the link behind the last joint."
-        ),
-        Parameter("wrench_frame", "", "Link in whose axes and about whose origin the wrench is; empty is the tip."),
-        Parameter("frame_prefix", "", "Put before the wrench's frame_id, as by robot_state_publisher."),
-        WARN_PERIOD,
-        AUTOSTART,
-    )
-    TOPICS = (
-        Topic(
-            "joint_states",
-            JOINT_STATE,
-            False,
-            "Position [rad], velocity [rad/s] and effort, by joint name; partial messages are merged.",
-        ),
-        Topic(
-            "robot_description",
-            "std_msgs/msg/String",
-            False,
-            "URDF, transient local; without one (or parameter urdf) there is no wrench.",
-        ),
-        Topic("~/estimated_torque", JOINT_STATE, True, "Torque that the motion needs without contact, as effort."),
-        Topic(
-            "~/external_torque",
-            JOINT_STATE,
-            True,
-            "External torque as effort: positive is what the environment applies to the robot.",
-        ),
-        Topic(
-            "~/external_torque_bound",
-            JOINT_STATE,
-            True,
-            "What the external torque stays below in 99 % of free motion, as effort.",
-        ),
-        Topic(
-            "~/contact",
-            JOINT_STATE,
-            True,
-            "1 or 0 a joint as effort: external torque above the bound times contact_factor; only while valid.",
-        ),
-        Topic("~/valid", JOINT_STATE, True, "1 or 0 as effort of the name valid: whether to trust the estimate."),
-        Topic(
-            "~/external_wrench",
-            "geometry_msgs/msg/WrenchStamped",
-            True,
-            "Force [N] and torque [N·m] that the environment applies to the tip; NaN in directions that the joints "
-            "cannot feel, near a singularity.",
-        ),
-        Topic(
-            "~/contact_markers",
-            "visualization_msgs/msg/MarkerArray",
-            True,
-            "A sphere a joint for RViz: red in contact, amber near it, green without, grey where the estimate is not "
-            "valid; needs the URDF, 20 times a second at most.",
-        ),
-        Topic(
-            "~/wrench_singularity",
-            JOINT_STATE,
-            True,
-            "Smallest over largest singular value of the Jacobian, as effort of the name singularity: 0 is in one.",
-        ),
-        DIAGNOSTICS,
-    )
-    SERVICES = (
-        Service(
-            "~/zero",
-            "Makes the mean external torque of the last zero_duration the zero of each joint. Refused where the arm "
-            "moved, the estimate was not valid, or joint states are missing. Drift is followed anew from there.",
-        ),
-        Service("~/reset", "Forgets the zero, the drift and the window, as after the start."),
-    )
+    PARAMETERS = ESTIMATOR.parameters
+    TOPICS = ESTIMATOR.topics
+    SERVICES = ESTIMATOR.services
 
     def __init__(self, **options: Any):
         """Declare the parameters; see `ManagedNode`.
@@ -229,6 +94,8 @@ class EstimatorNode(ManagedNode):
         self._triggers: list[RosService] = []
         self._description: Subscription | None = None
         self._joint_states: Subscription | None = None
+        self._loading: Future[Estimator] | None = None
+        self._body_loading: Future[Body] | None = None
         super().__init__("estimator", **options)
 
     def configure(self) -> None:
@@ -244,17 +111,19 @@ class EstimatorNode(ManagedNode):
             raise ConfigError("parameter bundle is not set: add --ros-args -p bundle:=FOLDER, a trained bundle")
         self._path = Path(bundle).expanduser()
         self._device = device_for(self.parameter("device"))
-        self._estimator = _load(self._path, self._device)
-        self._require_robot(self._estimator.bundle.robot)
-        self._joints = self._estimator.bundle.joints  # a swap changes neither them nor what effort means
-        self._assembler = JointAssembler(self._joints, self._estimator.bundle.effort.scale)
-        self._zero = Zero(self._joints, self.parameter("zero_duration"))
-        self._drift = self._new_drift()
-        self._factor = self.parameter("contact_factor")
-        self._loading: Future[Estimator] | None = None
-        self._next: Estimator | None = None  # fills its window, to take over
-        self._swap, self._swap_problem = "none", ""
-        self.hardware_id = self._estimator.bundle.robot
+        self._bundle = load_bundle(self._path)
+        self._require_robot(self._bundle.robot)
+        self._pipeline = Pipeline(
+            self._bundle,
+            self._device,
+            contact_factor=self.parameter("contact_factor"),
+            zero_duration=self.parameter("zero_duration"),
+            drift_time=self.parameter("drift_time"),
+            drift_limit=self.parameter("drift_limit"),
+        )
+        self._pipeline.warm_up()
+        self._loading, self._swap, self._swap_problem = None, "none", ""
+        self.hardware_id = self._bundle.robot
         gc.freeze()  # what is loaded stays: the collector need not look at it again at every pass
 
         reliability = self.parameter("output_reliability")
@@ -272,15 +141,13 @@ class EstimatorNode(ManagedNode):
             self.create_service(Trigger, "~/zero", self._on_zero),
             self.create_service(Trigger, "~/reset", self._on_reset),
         ]
-        self._body = Body()
-        self._body_loading: Future[Body] | None = None
         self._marked = float("-inf")  # stamp of the last markers [s]
-        self._listen_for_urdf()
+        self._find_body()
         self._log_bundle("loaded")
 
     def activate(self) -> None:
         """Listen to the joint states, with an empty window."""
-        self._forget()
+        self._pipeline.reset()
         self._incompatible = ""
         self._joint_states = self.create_subscription(
             JointState,
@@ -291,16 +158,16 @@ class EstimatorNode(ManagedNode):
             qos_overriding_options=overridable(),
         )
         self._watch = Watch(self._joint_states.topic_name)
-        self._tally = Tally(self._estimator.bundle.rate)
+        self._tally = Tally(self._bundle.rate)
 
     def deactivate(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         if self._joint_states:
             self.destroy_subscription(self._joint_states)
         self._joint_states = None
 
     def release(self) -> None:
-        """Publish no longer, and forget the bundle."""
+        """Stop publishing, and forget the bundle."""
         for publisher in self._outputs.values():
             self.destroy_publisher(publisher)
         for service in self._triggers:
@@ -310,7 +177,7 @@ class EstimatorNode(ManagedNode):
         self._outputs, self._triggers, self._description = {}, [], None
 
     def destroy_node(self) -> None:
-        """End in order, and go."""
+        """End what is on, and destroy the node."""
         self._loader.shutdown(wait=False, cancel_futures=True)
         super().destroy_node()
 
@@ -322,7 +189,7 @@ class EstimatorNode(ManagedNode):
         """
         if name != "bundle":
             return
-        index, bundle = read_index(Path(value).expanduser()), self._estimator.bundle
+        index, bundle = read_index(Path(value).expanduser()), self._bundle
         self._require_robot(index["robot"])
         if index["robot"] != bundle.robot or tuple(index["joints"]) != bundle.joints:
             raise BundleError(
@@ -337,39 +204,36 @@ class EstimatorNode(ManagedNode):
     def change(self, name: str, value: Any) -> None:
         """Use the new value of a live parameter."""
         if name == "contact_factor":
-            self._factor = value
+            self._pipeline.contact_factor = value
         elif name == "zero_duration":
-            self._zero.duration = value
+            self._pipeline.zero.duration = value
         elif name == "drift_time":
-            self._drift.time = value
+            self._pipeline.drift.time = value
         elif name == "drift_limit":
-            self._drift.limit = value
+            self._pipeline.drift.limit = value
         elif name == "bundle":
             self._begin_swap(Path(value).expanduser())
 
     def on_joint_state(self, message: JointState) -> None:
         """Answer one message."""
         began = time.perf_counter()
-        stamp_ns, names, *fields = from_joint_state(message)
-        self._watch.message(message.header.frame_id, names)
-        for field, values in zip(("position", "velocity", "effort"), fields, strict=True):
-            if len(values) not in (0, len(names)):
-                self._watch.problem(
-                    f"{field} is of another length than name", "so it counts as missing: mend the driver"
-                )
+        fields = from_joint_state(message)
+        self._check_message(message)
+        self._take_loaded()
         try:
-            sample = self._assembler.push(seconds(stamp_ns), names, *fields)
+            outputs = self._pipeline.push(*fields)
         except VastaresError as error:
             self._watch.problem(str(error))
             return
-        if sample is None:
+        if self._pipeline.bundle is not self._bundle:
+            self._end_swap()
+        if outputs is None:
             return
-        estimate = self._zero.step(sample, self._estimate(sample))
-        estimate = self._drift.step(sample, estimate, self._factor)
-        self._publish(message.header, sample.q, estimate)
+        self._publish(message.header, outputs)
+        estimate = outputs.estimate
         self._watch.sample(estimate.valid)
         if estimate.validity in NEXT_STEP:
-            detail = "stamp is zero" if stamp_ns == 0 else estimate.detail
+            detail = "stamp is zero" if outputs.stamp_ns == 0 else estimate.detail
             self._watch.problem(estimate.validity.value, f"{detail}, {NEXT_STEP[estimate.validity]}".removeprefix(", "))
         self._tally.answer(estimate, began, time.perf_counter() - began)
 
@@ -380,84 +244,71 @@ class EstimatorNode(ManagedNode):
         assert self._joint_states is not None
         topic = self._joint_states.topic_name
         publishers = [_full_name(info) for info in self.get_publishers_info_by_topic(topic)]
+        overload = self._tally.overload()
         figures = self._tally.values()
         heard = self._watch.heard
         if not publishers or (heard and len(publishers) < 2):
-            self._incompatible = ""  # whoever it was, it is gone, or one that fits is heard instead
+            self._incompatible = ""  # its publisher is gone, or another one is heard instead
         lasting = {
             "qos": (Level.WARN if heard else Level.STALE, self._incompatible),
             "wrench": (Level.WARN, self._body.problem),
             "swap": (Level.WARN, self._swap_problem),
         }
         findings = [Finding(key, level, text) for key, (level, text) in lasting.items() if text]
-        findings += self._watch.look(publishers, self._assembler.missing)
-        bundle = self._estimator.bundle
-        bias = {f"bias_{joint}": float(x) for joint, x in zip(self._joints, self._zero.bias, strict=True)}
-        drift = {f"drift_{joint}": float(x) for joint, x in zip(self._joints, self._drift.bias, strict=True)}
-        following = f"frozen: {self._drift.frozen}" if self._drift.frozen else "followed"
+        findings += self._watch.look(publishers, self._pipeline.missing, overload)
+        joints, zero, drift = self._bundle.joints, self._pipeline.zero, self._pipeline.drift
+        state = f"frozen: {drift.frozen}" if drift.frozen else "followed"
+        swap = self._swap
+        if self._pipeline.next_problem:
+            swap = f"{self._next_path} waits: {self._pipeline.next_problem}"
         return Report(
             findings,
             "all estimates are valid" if figures["valid_share"] else "the window fills",
             {
                 **figures,
-                **bias,
-                **drift,
-                "drift": following if self._drift.time else "off",
+                **{f"bias_{joint}": float(x) for joint, x in zip(joints, zero.bias, strict=True)},
+                **{f"drift_{joint}": float(x) for joint, x in zip(joints, drift.bias, strict=True)},
+                "drift": state if drift.time else "off",
                 "publishers": len(publishers),
-                "foreign_joints": ", ".join(self._watch.foreign(self._joints)) or "none",
+                "foreign_joints": ", ".join(self._watch.foreign(joints)) or "none",
                 "device": str(self._device),
                 "engine": f"torch {torch.__version__}",
                 "bundle": str(self._path),
-                "robot": bundle.robot,
+                "robot": self._bundle.robot,
                 "wrench": self._body.status,
-                "swap": self._swap,
+                "swap": swap,
             },
         )
 
-    def _estimate(self, sample: JointSample) -> Estimate:
-        self._take_loaded()
-        if self._next:
-            estimate = self._next.step(sample)
-            if np.isfinite(estimate.tau_free).all():
-                self._end_swap(self._next)
-                return estimate
-            self._swap = f"{self._next_path} waits: {estimate.validity.value} ({estimate.detail})"
-        return self._estimator.step(sample)
+    def _check_message(self, message: JointState) -> None:
+        """Note what is wrong with a message by itself."""
+        self._watch.message(message.header.frame_id, message.name)
+        for field in ("position", "velocity", "effort"):
+            if len(getattr(message, field)) not in (0, len(message.name)):
+                self._watch.problem(
+                    f"{field} is of another length than name", "so it counts as missing: mend the driver"
+                )
 
-    def _publish(self, header: Header, q: Array, estimate: Estimate) -> None:
-        """Publish what the estimate says; what it does not say is not published."""
-        joints = self._joints
-        if np.isfinite(estimate.tau_free).all():
-            self._say("estimated_torque", header, joints, estimate.tau_free)
-            if np.isfinite(estimate.tau_ext).all():
-                self._say("external_torque", header, joints, estimate.tau_ext)
-                self._say("external_torque_bound", header, joints, estimate.bound)
-                if self._body.wrench:
-                    self._publish_wrench(self._body.wrench, header, q, estimate.tau_ext)
-        if estimate.valid:
-            self._say("contact", header, joints, estimate.contact(self._factor))
-        self._say("valid", header, ("valid",), [estimate.valid])
-        if self._body.links and not 0 <= estimate.t - self._marked < MARKER_PERIOD:
-            self._marked = estimate.t
-            self._publish_markers(header.stamp, estimate)
-
-    def _say(self, topic: str, header: Header, names: Sequence[str], values: ArrayLike) -> None:
-        publisher = self._outputs[topic]
-        if publisher.get_subscription_count():  # to make a message costs more than to look
-            publisher.publish(named_values(header, names, values))
-
-    def _publish_wrench(self, estimator: WrenchEstimator, header: Header, q: Array, tau_ext: Array) -> None:
-        wrench = estimator.step(q, tau_ext)
-        frame = self._frame_prefix + estimator.frame_id
-        self._outputs["external_wrench"].publish(wrench_message(header.stamp, frame, wrench.values))
-        self._say("wrench_singularity", header, ("singularity",), [wrench.singularity])
+    def _publish(self, header: Header, outputs: Outputs) -> None:
+        """Publish the outputs that somebody subscribes to; to compute one and to make its message costs more."""
+        wanted = {name for name, publisher in self._outputs.items() if publisher.get_subscription_count()}
+        for output, names, values in outputs.published(wanted):
+            if output.kind == WRENCH:
+                assert outputs.wrench_estimator is not None
+                frame = self._frame_prefix + outputs.wrench_estimator.frame_id
+                self._outputs[output.name].publish(wrench_message(header.stamp, frame, values))
+            else:
+                self._outputs[output.name].publish(named_values(header, names, values))
+        if self._body.links and not 0 <= outputs.estimate.t - self._marked < MARKER_PERIOD:
+            self._marked = outputs.estimate.t
+            if "contact_markers" in wanted:
+                self._publish_markers(header.stamp, outputs.estimate)
 
     def _publish_markers(self, stamp: Time, estimate: Estimate) -> None:
-        publisher = self._outputs["contact_markers"]
-        if publisher.get_subscription_count():
-            tau_ext = estimate.tau_ext if estimate.valid else np.full(len(self._joints), np.nan)
-            bound = self._factor * estimate.bound
-            publisher.publish(contact_markers(stamp, self._body.links, tau_ext, bound, self._frame_prefix))
+        tau_ext = estimate.tau_ext if estimate.valid else np.full(len(estimate.tau_ext), np.nan)
+        bound = self._pipeline.contact_factor * estimate.bound
+        markers = contact_markers(stamp, self._body.links, tau_ext, bound, self._frame_prefix)
+        self._outputs["contact_markers"].publish(markers)
 
     def _on_zero(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
@@ -467,34 +318,22 @@ class EstimatorNode(ManagedNode):
                 )
             if time.perf_counter() - self._tally.arrival > RECENT:
                 raise VastaresError(f"no joint states in the last {RECENT:g} s: is the robot's driver running?")
-            bias = self._zero.set(self.parameter("zero_speed"))
-            self._drift.reset()  # what it took out is in the new zero
+            bias = self._pipeline.set_zero(self.parameter("zero_speed"))
         except VastaresError as error:
             response.message = f"not zeroed: {error}"
             return response
-        bundle = self._estimator.bundle
-        high = [joint for joint, over in zip(self._joints, np.abs(bias) > bundle.bound, strict=True) if over]
-        told = ", ".join(f"{joint} {x:.3g}" for joint, x in zip(self._joints, bias, strict=True))
+        bundle = self._bundle
+        high = [joint for joint, over in zip(bundle.joints, np.abs(bias) > bundle.bound, strict=True) if over]
+        values = ", ".join(f"{joint} {x:.3g}" for joint, x in zip(bundle.joints, bias, strict=True))
         doubt = f"; more than in free motion on {', '.join(high)}: does something touch the arm?" if high else ""
-        response.success, response.message = True, f"bias is now {told} [{bundle.effort.unit}]{doubt}"
+        response.success, response.message = True, f"bias is now {values} [{bundle.effort.unit}]{doubt}"
         self.get_logger().info(response.message)
         return response
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._forget()
+        self._pipeline.reset()
         response.success, response.message = True, "no bias, and the window fills anew"
         return response
-
-    def _forget(self) -> None:
-        self._estimator.reset()
-        self._assembler.reset()
-        self._zero.reset()
-        self._drift.reset()
-
-    def _new_drift(self) -> Drift:
-        return Drift(
-            self._joints, self._estimator.bundle.rate, self.parameter("drift_time"), self.parameter("drift_limit")
-        )
 
     def _require_robot(self, robot: str) -> None:
         wanted = self.parameter("robot")
@@ -504,7 +343,8 @@ class EstimatorNode(ManagedNode):
             )
 
     def _begin_swap(self, path: Path) -> None:
-        self._loading, self._next, self._swap_problem = None, None, ""
+        self._pipeline.replace_by(None)
+        self._loading, self._swap_problem = None, ""
         if path == self._path:
             self._swap = "none"
             return
@@ -513,50 +353,64 @@ class EstimatorNode(ManagedNode):
         self._loading = self._loader.submit(_load, path, self._device)
 
     def _take_loaded(self) -> None:
-        """Look at what the loader is done with."""
+        """Take what the loader has finished."""
         if self._loading and self._loading.done():
             loading, self._loading = self._loading, None
             try:
-                self._next = loading.result()
+                self._pipeline.replace_by(loading.result())
             except VastaresError as error:
-                self.set_parameters([RosParameter("bundle", value=str(self._path))])  # it says what is at work
+                self.set_parameters([RosParameter("bundle", value=str(self._path))])  # the one at work
                 self._swap_problem = self._swap = f"{self._path} stays at work: {error}"
         if self._body_loading and self._body_loading.done():
-            self._body, self._body_loading = self._body_loading.result(), None
+            body, self._body_loading = self._body_loading.result(), None
+            self._use_body(body)
 
-    def _end_swap(self, estimator: Estimator) -> None:
-        self._estimator, self._next = estimator, None
+    def _end_swap(self) -> None:
+        self._bundle = self._pipeline.bundle
         self._path = self._next_path
-        self._zero.reset()  # it was what the other model left over
-        self._drift = self._new_drift()
-        self._tally.rate = estimator.bundle.rate
+        self._tally.rate = self._bundle.rate
         self._swap = f"{self._path} took over"
+        self._load_body()  # the new bundle may carry another URDF
         gc.freeze()
         self._log_bundle("swapped to")
 
-    def _listen_for_urdf(self) -> None:
+    def _find_body(self) -> None:
+        """Use the URDF of the parameter, or listen for one and use that of the bundle or the package until it comes."""
         self._frame_prefix = self.parameter("frame_prefix")
+        self._urdf, self._urdf_source = "", ""
         if file := self.parameter("urdf"):
-            self._load_body(_read(Path(file).expanduser()))
-            return
-        latched = QoSProfile(
-            depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-        )
-        self._description = self.create_subscription(String, "robot_description", self._on_urdf, latched)
+            try:
+                self._urdf = read_urdf(Path(file).expanduser())
+            except RobotError as error:
+                raise ConfigError(f"parameter urdf: {error}") from error
+            self._urdf_source = f"of parameter urdf ({file})"
+        else:
+            latched = QoSProfile(
+                depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+            )
+            self._description = self.create_subscription(String, "robot_description", self._on_urdf, latched)
+        self._use_body(self._load_body().result())  # so that the first message has a wrench, too
+        self._body_loading = None
 
     def _take_urdf(self) -> None:
-        """Take the URDF if it waits: of one that comes as the executor begins to listen, the executor is not told."""
+        """Take a URDF that waits: the executor misses one that comes just as it begins to listen."""
         if self._description:
             with self._description.handle:  # keeps it from being destroyed
                 if taken := self._description.handle.take_message(String, False):
                     self._on_urdf(taken[0])
 
     def _on_urdf(self, message: String) -> None:
-        self._load_body(message.data)
+        assert self._description is not None
+        self._urdf, self._urdf_source = message.data, f"of topic {self._description.topic_name}"
+        self._load_body()
 
-    def _load_body(self, urdf: str) -> None:
+    def _load_body(self) -> Future[Body]:
         frames = self.parameter("tip_frame"), self.parameter("wrench_frame")
-        self._body_loading = self._loader.submit(_body, urdf, self._estimator.bundle, *frames)
+        self._body_loading = self._loader.submit(_body, self._bundle, self._urdf, self._urdf_source, *frames)
+        return self._body_loading
+
+    def _use_body(self, body: Body) -> None:
+        self._body, self._pipeline.wrench = body, body.wrench
 
     def _on_incompatible(self, event: Any) -> None:
         policy = event.last_policy_kind.name.rpartition("_")[2].lower()
@@ -567,7 +421,7 @@ class EstimatorNode(ManagedNode):
         )
 
     def _log_bundle(self, what: str) -> None:
-        b = self._estimator.bundle
+        b = self._bundle
         recordings = b.training["split"]["training"]
         window = b.model.config.window
         self.get_logger().info(
@@ -582,42 +436,30 @@ def main(args: Sequence[str]) -> int:
     Raises:
         VastaresError: an argument is of no use, or a parameter has a value that it cannot have.
     """
-    torch.set_num_threads(1)  # one window is too little work to share, and sharing it costs more
     return run(lambda context: EstimatorNode(context=context), args)
 
 
 def _load(path: Path, device: torch.device) -> Estimator:
-    """An estimator whose first estimate is as quick as all others: torch sets itself up in its first passes."""
-    bundle = load_bundle(path)
-    estimator = Estimator(bundle, device)
-    q, qd = bundle.q_range.mean(axis=0), bundle.qd_range.mean(axis=0)
-    for i in range(bundle.model.config.window + 10):
-        estimator.step(JointSample(i / bundle.rate, q, qd, np.zeros(len(q))))
-    estimator.reset()
+    """An estimator that is ready to take over."""
+    estimator = Estimator(load_bundle(path), device)
+    estimator.warm_up()
     return estimator
 
 
-def _body(urdf: str, bundle: Bundle, tip: str, reference: str) -> Body:
-    """What the URDF gives for the joints of a bundle."""
+def _body(bundle: Bundle, urdf: str, source: str, tip: str, frame: str) -> Body:
+    """The arm of a bundle by a URDF, whose `source` is shown; by that of the bundle or the package if it is empty."""
+    if not urdf:
+        source = "in the bundle" if bundle.model.dynamics else "in the package"
     try:
         arm = bundle_arm(bundle, urdf, tip)
     except RobotError as error:
-        return Body(status="none", problem=f"no wrench: {error}")
-    if bundle.effort.unit != "N·m":
-        return Body(links=arm.links, status=f"none, since the bundle's torque is in {bundle.effort.unit}")
+        return Body(f"none: {error}", problem=f"no wrench: {error}" if urdf else "")
     try:
-        wrench = WrenchEstimator(arm, reference)
+        wrench = make_wrench_estimator(bundle, arm, frame)
     except RobotError as error:
-        return Body(links=arm.links, status="none", problem=f"no wrench: {error}")
-    return Body(wrench, arm.links, f"in frame {wrench.frame_id}")
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ConfigError(f"parameter urdf: {file} cannot be read ({why})") from error
+        expected = "unit" not in error.about
+        return Body(f"none: {error}", links=arm.links, problem=f"no wrench: {error}" if expected else "")
+    return Body(f"in frame {wrench.frame_id}, by the URDF {source}", wrench, arm.links)
 
 
 def _full_name(info: Any) -> str:

@@ -1,17 +1,15 @@
-"""What every node of this package is: a lifecycle node with parameters, topics and services from tables.
+"""The base of every node of this package: a lifecycle node with parameters, topics and services from a table.
 
-A node says in `PARAMETERS`, `TOPICS` and `SERVICES` what it has, so that the reference in docs/ is written from them.
-It configures, activates, deactivates and releases; whatever raises a `VastaresError` there makes the transition fail
-with that line, and the process lives on and can be configured again.
+A node configures, activates, deactivates and releases. A `VastaresError` that is raised there makes the transition fail
+with that line; the process lives on and can be configured again.
 """
 
 from __future__ import annotations
 
+import difflib
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -25,116 +23,29 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from vastares_ros.core.errors import ConfigError, VastaresError
 from vastares_ros.nodes.diagnostics import PERIOD, Finding, Level, Report
+from vastares_ros.nodes.interfaces import (
+    AUTOSTART,
+    DIAGNOSTICS,
+    WARN_PERIOD,
+    Change,
+    Parameter,
+    Service,
+    Topic,
+    Unset,
+)
 
-STEADY = Clock(clock_type=ClockType.STEADY_TIME)  # runs under use_sim_time without a /clock, too
-RELIABILITIES = {"reliable": ReliabilityPolicy.RELIABLE, "best_effort": ReliabilityPolicy.BEST_EFFORT}
+STEADY = Clock(clock_type=ClockType.STEADY_TIME)  # it runs under use_sim_time without a /clock, too
+QOS_OVERRIDES = "qos_overrides."  # begins the names of parameters that rclpy declares with each topic
 NEXT = {"unconfigured": "configure", "inactive": "activate", "finalized": ""}
-
-
-class Change(Enum):
-    """When a parameter may be set."""
-
-    LIVE = "at any time"
-    UNCONFIGURED = "while the node is unconfigured"
-    START = "when the node starts"
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of a node.
-
-    Attributes:
-        name: as in `ros2 param`.
-        default: its value; a `rclpy.parameter.Parameter.Type` names a type and leaves it unset.
-        description: what it does, with the unit.
-        change: when it may be set.
-        choices: the values it may have; empty for any.
-        limits: the smallest and the largest number it may be.
-    """
-
-    name: str
-    default: Any
-    description: str
-    change: Change = Change.UNCONFIGURED
-    choices: tuple[str, ...] = ()
-    limits: tuple[float, float] | None = None
-
-    def problem(self, value: Any) -> str:
-        """Why it cannot be `value`; empty if it can. Type and limits are checked by ROS."""
-        if self.choices and value not in self.choices:
-            return f"parameter {self.name} is {value!r}: use {' or '.join(self.choices)}"
-        return ""
-
-    def descriptor(self) -> ParameterDescriptor:
-        """For `ros2 param describe`."""
-        hints = [f"One of: {', '.join(self.choices)}"] if self.choices else []
-        if self.change is not Change.START:
-            hints.append(f"Can be set {self.change.value}")
-        descriptor = ParameterDescriptor(
-            description=self.description,
-            additional_constraints=". ".join(hints),
-            read_only=self.change is Change.START,
-        )
-        if self.limits and isinstance(self.default, float):
-            low, high = self.limits
-            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
-        elif self.limits:
-            low, high = self.limits
-            descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
-        return descriptor
-
-
-@dataclass(frozen=True)
-class Topic:
-    """A topic of a node, under its name before remapping.
-
-    Attributes:
-        name: relative, absolute or private (`~/`).
-        type: for example "sensor_msgs/msg/JointState".
-        published: whether the node publishes it, or else subscribes to it.
-        description: what it holds, with units and sign.
-    """
-
-    name: str
-    type: str
-    published: bool
-    description: str
-
-
-@dataclass(frozen=True)
-class Service:
-    """A service of a node; all are std_srvs/srv/Trigger.
-
-    Attributes:
-        name: private (`~/`).
-        description: what it does, and when it refuses.
-        type: the type.
-    """
-
-    name: str
-    description: str
-    type: str = "std_srvs/srv/Trigger"
-
-
-AUTOSTART = Parameter(
-    "autostart", True, "Configure and activate by itself; false waits for `ros2 lifecycle set`.", Change.START
-)
-WARN_PERIOD = Parameter(
-    "warn_period", 5.0, "Time between two log lines about the same trouble [s].", Change.LIVE, limits=(0.0, 3600.0)
-)
-DIAGNOSTICS = Topic(
-    "/diagnostics",
-    "diagnostic_msgs/msg/DiagnosticArray",
-    True,
-    "Health once a second: level, what to do, and figures; in every state.",
-)
 
 
 class ManagedNode(LifecycleNode):
     """A lifecycle node with parameters from a table, and diagnostics.
 
-    A node overrides `configure`, `activate`, `deactivate` and `release`, `check` and `change` for its live parameters,
-    and `report` for its health.
+    A parameter whose type is double takes integers as well, and one that is not in the table is refused at the start.
+
+    A node sets `PARAMETERS`, `TOPICS` and `SERVICES` to its entry in `interfaces`. It overrides `configure`,
+    `activate`, `deactivate` and `release`, `check` and `change` for its live parameters, and `report` for its health.
 
     Attributes:
         state: unconfigured, inactive, active or finalized.
@@ -155,15 +66,22 @@ class ManagedNode(LifecycleNode):
 
         Raises:
             rclpy.exceptions.ParameterException: a parameter has another type, or a value that it cannot have.
+            ConfigError: a parameter is given that there is not.
         """
         self.state = "unconfigured"
         self.last_error = ""
         super().__init__(name, **options)
         self._table = {parameter.name: parameter for parameter in self.PARAMETERS}
         self._logged: dict[str, float] = {}  # finding -> when it was logged last
+        self._check_overrides(name)
         self.add_on_set_parameters_callback(self._on_set)
+        if hasattr(self, "add_pre_set_parameters_callback"):  # not in ROS Humble
+            self.add_pre_set_parameters_callback(lambda parameters: list(map(self._as_declared, parameters)))
         for parameter in self.PARAMETERS:
-            self.declare_parameter(parameter.name, parameter.default, parameter.descriptor())
+            default = parameter.default
+            if isinstance(default, Unset):
+                default = RosParameter.Type[default.name]
+            self.declare_parameter(parameter.name, default, _descriptor(parameter))
         self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS.name, 10)
         self._diagnostics_timer = self.create_timer(PERIOD, self._diagnose, clock=STEADY)
 
@@ -171,7 +89,7 @@ class ManagedNode(LifecycleNode):
         """Load what is needed and create what is published."""
 
     def activate(self) -> None:
-        """Begin."""
+        """Begin to work."""
 
     def deactivate(self) -> None:
         """End what `activate` began."""
@@ -194,7 +112,7 @@ class ManagedNode(LifecycleNode):
         return Report(fine="active")
 
     def start(self) -> None:
-        """Configure and activate, if parameter `autostart` says so. What fails is logged, and the node waits."""
+        """Configure and activate, if parameter `autostart` is true. A failure is logged, and the node waits."""
         if self.parameter("autostart") and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
@@ -203,40 +121,40 @@ class ManagedNode(LifecycleNode):
         return self.get_parameter_or(name, RosParameter(name)).value
 
     def destroy_node(self) -> None:
-        """End in order, and go."""
+        """End what is on, and destroy the node."""
         self._end()
         super().destroy_node()
-        self._state_machine.destroy_when_not_in_use()  # it would keep the node in being, and take /rosout from the next
+        self._state_machine.destroy_when_not_in_use()  # else it keeps the node alive, and the next one has no /rosout
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """By the lifecycle."""
+        """See `LifecycleNode`."""
         return self._transition("configure", self.configure, "inactive")
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """By the lifecycle."""
+        """See `LifecycleNode`."""
         return self._transition("activate", self.activate, "active")
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """By the lifecycle."""
+        """See `LifecycleNode`."""
         return self._transition("deactivate", self.deactivate, "inactive")
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """By the lifecycle."""
+        """See `LifecycleNode`."""
         return self._transition("cleanup", self.release, "unconfigured")
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """By the lifecycle."""
+        """See `LifecycleNode`."""
         return self._transition("shutdown", self._end, "finalized")
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """After an error that nobody foresaw, the node can be configured again."""
+        """Let the node be configured again after an unexpected error."""
         self._end()
         self.state = "unconfigured"
         return TransitionCallbackReturn.SUCCESS
 
     def _LifecycleNodeMixin__on_change_state(self, request: Any, response: Any) -> Any:
-        # The name is that of rclpy's own handler, which ends the process when asked for a transition that this state
-        # does not have; managers of lifecycle nodes do ask for such.
+        # The name is that of rclpy's own handler, which ends the process on a request for a transition that this state
+        # does not have. Managers of lifecycle nodes do make such requests.
         try:
             return super()._LifecycleNodeMixin__on_change_state(request, response)  # type: ignore[misc]
         except rcl.RCLError as error:
@@ -244,15 +162,15 @@ class ManagedNode(LifecycleNode):
             response.success = False
             return response
 
-    def _transition(self, name: str, do: Callable[[], None], after: str) -> TransitionCallbackReturn:
+    def _transition(self, name: str, action: Callable[[], None], after: str) -> TransitionCallbackReturn:
         try:
-            do()
+            action()
         except VastaresError as error:
             self._failed(name, str(error))
             if name == "configure":
                 self.release()
             return TransitionCallbackReturn.FAILURE
-        except Exception as error:  # rclpy would swallow it
+        except Exception as error:  # rclpy drops it
             self._failed(name, f"{type(error).__name__}: {error}")
             self.get_logger().error(traceback.format_exc())
             return TransitionCallbackReturn.ERROR
@@ -269,6 +187,31 @@ class ManagedNode(LifecycleNode):
             self.deactivate()
         self.release()
         self.state = "finalized"
+
+    def _check_overrides(self, verb: str) -> None:
+        """Refuse unknown parameters of the command line and of files for this node, which `verb` runs."""
+        overrides = self._parameter_overrides
+        for name in overrides:
+            if not (name in self._table or name.startswith(QOS_OVERRIDES) or self.has_parameter(name)):
+                near = difflib.get_close_matches(name, list(self._table))
+                hint = f"did you mean {' or '.join(near)}? " if near else ""
+                raise ConfigError(
+                    f"parameter {name} is unknown: {hint}`vastares {verb} --help` has every parameter; one "
+                    "for another node belongs under the name of that node in the file",
+                    field=name,
+                )
+        overrides.update({name: self._as_declared(override) for name, override in overrides.items()})
+
+    def _as_declared(self, parameter: RosParameter) -> RosParameter:
+        """The parameter, with integers as floating-point numbers where the table has these."""
+        entry = self._table.get(parameter.name)
+        if entry is None:
+            return parameter
+        if isinstance(entry.default, float) and parameter.type_ == RosParameter.Type.INTEGER:
+            return RosParameter(parameter.name, RosParameter.Type.DOUBLE, float(parameter.value))
+        if entry.default is Unset.DOUBLE_ARRAY and parameter.type_ == RosParameter.Type.INTEGER_ARRAY:
+            return RosParameter(parameter.name, RosParameter.Type.DOUBLE_ARRAY, [float(x) for x in parameter.value])
+        return parameter
 
     def _on_set(self, parameters: Sequence[RosParameter]) -> SetParametersResult:
         known = [p for p in parameters if p.name in self._table and p.type_ != RosParameter.Type.NOT_SET]
@@ -317,10 +260,29 @@ class ManagedNode(LifecycleNode):
 
 
 def qos(depth: int, reliability: str) -> QoSProfile:
-    """A profile that keeps the last `depth` messages; reliability is a key of `RELIABILITIES`."""
-    return QoSProfile(depth=depth, reliability=RELIABILITIES[reliability])
+    """A profile that keeps the last `depth` messages; reliability is one of `interfaces.RELIABILITIES`."""
+    return QoSProfile(depth=depth, reliability=ReliabilityPolicy[reliability.upper()])
 
 
 def overridable() -> QoSOverridingOptions:
-    """Lets the user override history, depth and reliability of a topic by the parameters `qos_overrides./TOPIC.…`."""
+    """Let the user override history, depth and reliability of a topic by the parameters `qos_overrides./TOPIC.…`."""
     return QoSOverridingOptions.with_default_policies()
+
+
+def _descriptor(parameter: Parameter) -> ParameterDescriptor:
+    """A parameter as `ros2 param describe` shows it."""
+    hints = [f"One of: {', '.join(parameter.choices)}"] if parameter.choices else []
+    if parameter.change is not Change.START:
+        hints.append(f"Can be set {parameter.change.value}")
+    descriptor = ParameterDescriptor(
+        description=parameter.description,
+        additional_constraints=". ".join(hints),
+        read_only=parameter.change is Change.START,
+    )
+    if parameter.limits and isinstance(parameter.default, float):
+        low, high = parameter.limits
+        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    elif parameter.limits:
+        low, high = parameter.limits
+        descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
+    return descriptor

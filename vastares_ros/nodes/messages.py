@@ -63,5 +63,11 @@ def wrench_message(stamp: Time, frame_id: str, values: Array) -> WrenchStamped:
     return WrenchStamped(header=Header(stamp=stamp, frame_id=frame_id), wrench=wrench)
 
 
+def from_wrench(message: WrenchStamped) -> tuple[float, ...]:
+    """Force [N] then torque [N·m] of a message: six numbers."""
+    force, torque = message.wrench.force, message.wrench.torque
+    return force.x, force.y, force.z, torque.x, torque.y, torque.z
+
+
 def _doubles(x: ArrayLike) -> array[float]:
     return array("d", np.asarray(x, dtype=np.float64).tobytes())  # an ndarray fails under ROS_PYTHON_CHECK_FIELDS=1

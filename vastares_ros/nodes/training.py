@@ -1,8 +1,8 @@
 """The node `training`: records joint states into a dataset, says what is still missing, and trains in a child process.
 
 A lifecycle node: `configure` takes the dataset folder for itself and adds what a crash cut off, `activate` listens to
-joint_states, `deactivate` finishes the recording, `cleanup` ends the training and gives the folder back. `PARAMETERS`,
-`TOPICS` and `SERVICES` below say what it has; config/training.yaml has every parameter with its default.
+joint_states, `deactivate` finishes the recording, `cleanup` ends the training and gives the folder back. Its
+parameters, topics and services stand in `interfaces.TRAINING`; config/training.yaml explains the parameters.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rclpy.parameter import Parameter as RosParameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.subscription import SubscriptionEventCallbacks
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
-from vastares_ros.cli.train import read_config
 from vastares_ros.core.arm import joint_limits
 from vastares_ros.core.coverage import Coverage
 from vastares_ros.core.errors import ConfigError, DatasetError, RobotError, VastaresError
@@ -33,89 +31,26 @@ from vastares_ros.io.recorder import recover
 from vastares_ros.io.recordings import RecordingSession
 from vastares_ros.io.robots import load_robot
 from vastares_ros.nodes.diagnostics import PERIOD, Finding, Level, Report, Watch
-from vastares_ros.nodes.managed import (
-    AUTOSTART,
-    DIAGNOSTICS,
-    RELIABILITIES,
-    STEADY,
-    WARN_PERIOD,
-    Change,
-    ManagedNode,
-    Parameter,
-    Service,
-    Topic,
-    overridable,
-    qos,
-)
+from vastares_ros.nodes.interfaces import TRAINING
+from vastares_ros.nodes.managed import STEADY, ManagedNode, overridable, qos
 from vastares_ros.nodes.messages import from_joint_state, from_stamp, to_joint_state
 from vastares_ros.nodes.process import run
 from vastares_ros.nodes.trainer import Trainer
 from vastares_ros.runtime.device import device_for
+from vastares_ros.training.config import read_config
 
 DEPTH = 1000  # messages that wait while the node is held up: 2 s at 500 Hz
 FLUSH = 0.5  # seconds between two writes: a crash loses no more
 LOW_DISK = 1e9  # bytes left below which it is time to free some
 SILENCE = 3.0  # seconds without a report of the estimator that are worth a warning
-_STRINGS, _DOUBLES = RosParameter.Type.STRING_ARRAY, RosParameter.Type.DOUBLE_ARRAY
-_RANGE = "one for all joints, or one a joint; unset: the robot's URDF, or else what was seen"
 
 
 class TrainingNode(ManagedNode):
-    """Records while it is told to, and trains beside that."""
+    """Records while a recording is on, and trains beside that."""
 
-    PARAMETERS = (
-        AUTOSTART,
-        WARN_PERIOD,
-        Parameter("dataset", "", "Folder that recordings are added to, required."),
-        Parameter("robot", "", "Name or YAML file of the robot: joint names, limits, and what effort means."),
-        Parameter("joints", _STRINGS, "Joints to record, in order; unset: the robot's, or all."),
-        Parameter("effort_unit", "", "N·m or A; empty: the robot's, or N·m."),
-        Parameter("effort_scale", _DOUBLES, "Effort × scale = torque; one, or one a joint; unset: the robot's, or 1."),
-        Parameter(
-            "reliability",
-            "reliable",
-            "Of the subscription to joint_states; best_effort hears every publisher, reliable loses nothing.",
-            Change.START,
-            tuple(RELIABILITIES),
-        ),
-        Parameter("contact_topic", "", "Topic ~/contact of an estimator: contact is not recorded; empty: no refusal."),
-        Parameter("position_min", _DOUBLES, f"Lowest position that coverage asks for [rad]: {_RANGE}."),
-        Parameter("position_max", _DOUBLES, f"Highest position that coverage asks for [rad]: {_RANGE}."),
-        Parameter("velocity_max", _DOUBLES, f"Speed that coverage asks for, both ways [rad/s]: {_RANGE}."),
-        Parameter(
-            "enough_coverage", 0.5, "Share of each joint's ranges that is enough.", Change.LIVE, limits=(0.0, 1.0)
-        ),
-        Parameter("enough_seconds", 300.0, "Recorded time that is enough [s].", Change.LIVE, limits=(0.0, 1e9)),
-        Parameter("bags", _STRINGS, "Bags that ~/start records instead of the live robot.", Change.LIVE),
-        Parameter("bundle", "", "Folder that ~/train writes; it must not exist yet.", Change.LIVE),
-        Parameter("train_config", "", "Training configuration, a YAML file; empty: its defaults.", Change.LIVE),
-        Parameter("test", _STRINGS, "RecordingSession kept out of training to judge the model.", Change.LIVE),
-        Parameter("device", "auto", "Device to train on: auto, cpu, cuda or cuda:N.", Change.LIVE),
-        Parameter("estimator", "", "Estimator node whose bundle is set to a new one; empty: none.", Change.LIVE),
-    )
-    TOPICS = (
-        Topic("joint_states", "sensor_msgs/msg/JointState", False, "The robot's, with position, velocity and effort."),
-        Topic(
-            "~/coverage",
-            "sensor_msgs/msg/JointState",
-            True,
-            "Share of each joint's range that the dataset and the recording that is on have seen, 0 to 1: of position, "
-            "moved through in both directions, and of velocity. Once a second while recording; latched.",
-        ),
-        Topic("~/progress", "std_msgs/msg/Float32", True, "Of training, 0 to 1; NaN once it failed."),
-        Topic("~/loss", "std_msgs/msg/Float32", True, "Training loss of each epoch."),
-        DIAGNOSTICS,
-    )
-    SERVICES = (
-        Service("~/start", "Start a recording, or record the bags of parameter bags; refused while one is on."),
-        Service("~/stop", "End the recording and add it to the dataset; refused while none is on."),
-        Service(
-            "~/discard",
-            "Drop the recording that is on, or else the last one finished: it is moved into DATASET/discarded, as a "
-            "dataset of its own. Refused where there is none, and for finished ones while training reads them.",
-        ),
-        Service("~/train", "Train parameter bundle on the dataset, in a process of its own; refused while one runs."),
-    )
+    PARAMETERS = TRAINING.parameters
+    TOPICS = TRAINING.topics
+    SERVICES = TRAINING.services
 
     def __init__(self, **options: Any):
         """Wait to be configured.

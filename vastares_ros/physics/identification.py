@@ -1,14 +1,15 @@
 """Rigid-body parameters and friction of an arm from its own motion, by linear least squares.
 
-Torque is linear in ten inertial parameters a link, the rotor inertia, and the coefficients of friction; only the
+Torque is linear in ten inertial parameters of each link, the rotor inertia, and the coefficients of friction. Only the
 kinematics of the URDF must be right. Motion and torque have passed the same causal filter, so that they keep phase.
 
-    weights      1 / noise variance of each joint, and Huber's for what sticks out, from the fit before
-    penalty      times the squared distance of inertial parameters to the start, the URDF's or zero, each measured by
-                 the torque that it makes in the data; penalty, start and the smoothing of friction are what predicts
-                 best the recordings that are left out in turn
-    base         what motion can tell are fewer numbers than parameters, combinations of them: by QR of the regressor of
-                 random motions (Gautier 1991). What no motion tells is left as in the URDF
+    weights      Rows are weighted by 1 / noise variance of their joint, and by Huber's weights for outliers. Both come
+                 from the residuals of the previous fit.
+    penalty      It is proportional to the squared distance of the inertial parameters from the start (the URDF's, or
+                 zero), each measured by the torque that it causes in the data. Penalty, start and the smoothing of
+                 friction are those that predict left-out recordings best.
+    base         Motion determines fewer numbers than there are parameters: combinations of them, found by QR of the
+                 regressor of random motions (Gautier 1991). What no motion determines is left as in the URDF.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ PENALTY = 1e-3  # where there is no second recording to choose it by
 SMOOTHINGS = (0.01, 0.02, 0.03, 0.05, 0.1)  # [rad/s]
 SMOOTHING = 0.05
 MIN_IMPROVEMENT = 0.99  # of the error before: a smaller improvement keeps the default
-ROWS = 20_000  # samples that are enough: of more, every so manieth is taken
-HUBER = 2.5  # standard deviations beyond which a residual counts less
-ROUNDS = 4  # of weights and load, to their fixed point
+ROWS = 20_000  # samples used at most: of more, every n-th is taken
+HUBER = 2.5  # standard deviations beyond which a residual gets a smaller weight
+ROUNDS = 4  # iterations of weights and load
 MAX_UNCERTAIN_SHARE = 0.1  # of a joint's torque in fast motion, by the deviation of a parameter that counts as seen
-CONTACT = 3.0  # times the residual of the other recordings: as if something had touched the arm
-GAIN_DEVIATION = 0.1  # of a drive gain; more is no gain
+CONTACT = 3.0  # times the residual of the other recordings: something may have touched the arm
+GAIN_DEVIATION = 0.1  # largest relative deviation of a drive gain that is accepted
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,10 @@ class Motion:
 
 @dataclass(frozen=True)
 class BaseParameter:
-    """One number that motion can tell.
+    """One number that motion determines.
 
     Attributes:
-        name: of its first parameter; "+ …" where others of the chain add to it.
+        name: name of its first parameter; "+ …" where others of the chain add to it.
         joint: of the link or the friction.
         value: as identified, in units of m, kg and s.
         deviation: its standard deviation, infinite where nothing in the data depends on it.
@@ -74,19 +75,19 @@ class BaseParameter:
 
 @dataclass(frozen=True)
 class Identification:
-    """What the data say of an arm with J joints.
+    """What was identified of an arm with J joints.
 
     Attributes:
-        parameters: to compute with.
+        parameters: what torque is computed from.
         base: base parameters and friction, with deviations.
         condition: condition number of the regressor of `base`, columns scaled to one length.
         consistent: whether each link's inertia is one that a body can have, shape (J,).
         penalty: see the head of this module.
         start: "urdf" or "zero".
-        tried: nmse on left-out recordings, by what was tried; of one recording, empty.
-        residual: standard deviation of what is left, shape (J,) [N·m].
+        tried: nmse on left-out recordings by settings; empty where there is one recording only.
+        residual: standard deviation of the torque error, shape (J,) [N·m].
         contact: recordings whose residual is `CONTACT` times that of others, and the joint where.
-        gain_deviation: relative, of each drive gain, shape (J,); NaN where the gain could not be seen.
+        gain_deviation: relative deviation of each drive gain, shape (J,); NaN where the data do not determine it.
     """
 
     parameters: RigidBodyParameters
@@ -102,11 +103,11 @@ class Identification:
 
     @property
     def unseen(self) -> tuple[BaseParameter, ...]:
-        """What the data cannot tell."""
+        """The base parameters that the data do not determine."""
         return tuple(p for p in self.base if not p.seen)
 
     def advice(self) -> list[str]:
-        """Which joints to move how, so that more is seen: a line a joint."""
+        """How to move which joints so that the data determine more, one line for each joint."""
         lines = []
         for joint in dict.fromkeys(p.joint for p in self.unseen):
             names = [p.name for p in self.unseen if p.joint == joint]
@@ -128,17 +129,17 @@ def identify(
     """Identify an arm.
 
     Args:
-        body: the arm by its URDF; its parameters are what nothing else is known of.
-        joints: J names, for people.
+        body: the arm with the parameters of its URDF.
+        joints: J names, for messages.
         motions: training data.
         rate: samples per second [Hz].
         friction_model: one of `friction.FRICTION_MODELS`.
-        amperes: torque is motor current. Data in amperes tell parameters up to a factor only: each drive gain is then
-            what makes the torque fit that of the URDF's masses, and all parameters are as right as these.
+        amperes: torque is motor current. Data in amperes determine parameters up to a factor only. Each drive gain
+            is then the one that makes the torque fit the URDF's masses, and all parameters are as right as these.
 
     Raises:
         ConfigError: the friction model is unknown.
-        DatasetError: nothing moves, or in amperes no gain can be seen.
+        DatasetError: nothing moves, or no drive gain can be determined from data in amperes.
     """
     if friction_model not in FRICTION_MODELS:
         raise ConfigError(f"friction_model is {friction_model!r}: use one of {', '.join(FRICTION_MODELS)}")
@@ -165,7 +166,7 @@ def identify(
 
 @dataclass(frozen=True)
 class _Settings:
-    """What is chosen on recordings that are left out."""
+    """What is chosen on left-out recordings."""
 
     smoothing: float = SMOOTHING
     penalty: float = PENALTY
@@ -203,11 +204,11 @@ class RegressionRows:
 
 
 class _Gram:
-    """Sums over the rows of a recording: all that least squares needs of it. p = 10 J + 1 + K columns a joint.
+    """The sums over the rows of a recording that least squares needs; p = 10 J + 1 + K columns for each joint.
 
     Attributes:
         weighted: products of columns, and of columns with torque, by Huber's weights: shape (J, p, p + 1).
-        plain: the same without weights.
+        unweighted: the same without weights.
         square: sum of squared torque, shape (J,).
         mean: of torque, shape (J,).
         rows: n.
@@ -220,17 +221,17 @@ class _Gram:
             x = np.concatenate([columns(j), tau[:, j, None]], axis=1)
             sums.append([(x * huber[:, j, None]).T @ x, x.T @ x])
         whole = np.array(sums)  # (J, 2, p + 1, p + 1)
-        self.weighted, self.plain = whole[:, 0, :-1], whole[:, 1, :-1]
+        self.weighted, self.unweighted = whole[:, 0, :-1], whole[:, 1, :-1]
         self.square, self.mean, self.rows = whole[:, 1, -1, -1], tau.mean(axis=0), len(tau)
 
 
 class _Fit:
-    """Parameters under some settings, and the weights and loads that follow from them.
+    """Parameters for given settings, and the weights and loads that follow from them.
 
     Attributes:
-        settings: those in force.
+        settings: the present ones.
         tried: nmse on recordings that were left out, by settings.
-        urdf: parameters that nothing in the data speaks against, shape (11 J,).
+        urdf: inertial parameters of the URDF and rotor inertias of zero, shape (11 J,).
         theta: inertial parameters, shape (10 J,), and rotor inertia and friction, shape (J, 1 + K).
         sigma: noise of each joint, shape (J,).
     """
@@ -246,7 +247,7 @@ class _Fit:
         self._grams: dict[float, list[_Gram]] = {}
 
     def settle(self) -> None:
-        """Fit everything with the settings in force; take weights and loads from what is left."""
+        """Fit with the present settings, and update weights and loads from the residuals."""
         self.theta = self._solve(self._of(self.settings.smoothing), self.settings)
         self._links = self.theta[0]
         left = [e.tau - self.predict(e) for e in self.episodes]
@@ -261,25 +262,25 @@ class _Fit:
         return episode.links @ links + episode.qdd * own[:, 0] + np.einsum("knj,jk->nj", friction, own[:, 1:])
 
     def smooth(self) -> None:
-        """Take the largest smoothing that predicts left-out recordings about as well as any.
+        """Choose the largest smoothing that predicts left-out recordings about as well as the best.
 
-        Less of it makes peaks where a joint turns back, which a mean squared error does not mind and a threshold does.
+        A smaller one causes peaks where a joint reverses, which matter to a threshold and not to a mean squared error.
         """
         candidates = [replace(self.settings, smoothing=s) for s in SMOOTHINGS]
         errors = np.array([self.error(c) for c in candidates])
         self.settings = candidates[int(np.flatnonzero(errors <= errors.min() / MIN_IMPROVEMENT**2)[-1])]
 
-    def choose(self, candidates: Sequence[_Settings], worth: float) -> bool:
-        """Take the candidate that predicts left-out recordings best, if its error is below `worth` times today's."""
+    def choose(self, candidates: Sequence[_Settings], share: float) -> bool:
+        """Choose the candidate that predicts left-out recordings best, if its error is below `share` of today's."""
         errors = [self.error(c) for c in candidates]
         best = int(np.argmin(errors))
-        if candidates[best] == self.settings or errors[best] >= worth * self.error(self.settings):
+        if candidates[best] == self.settings or errors[best] >= share * self.error(self.settings):
             return False
         self.settings = candidates[best]
         return True
 
     def error(self, settings: _Settings) -> float:
-        """The nmse on recordings that are left out, averaged over them and over joints."""
+        """The nmse on left-out recordings, averaged over them and over joints."""
         grams = self._of(settings.smoothing)
         errors = []
         for out in self.recordings:
@@ -294,7 +295,7 @@ class _Fit:
             for j in range(len(mean)):
                 theta = np.concatenate([links, rest[j]])
                 for g in left:
-                    squares[j] += g.square[j] + theta @ (g.plain[j, :, :-1] @ theta - 2 * g.plain[j, :, -1])
+                    squares[j] += g.square[j] + theta @ (g.unweighted[j, :, :-1] @ theta - 2 * g.unweighted[j, :, -1])
             errors.append(squares / sum(g.rows for g in left) / np.maximum(variance, 1e-12))
         error = self.tried[str(settings)] = float(np.mean(errors))
         return error
@@ -326,13 +327,13 @@ class _Fit:
         return theta[: len(self._links)], theta[len(self._links) :].reshape(len(self.sigma), -1)
 
     def normal(self, noise: Array) -> Array:
-        """Information on all parameters, where rows have noise (J,): inertial, then rotor and friction by joint."""
+        """Information matrix of all parameters for rows with noise (J,): inertial, then rotor and friction by joint."""
         return self._normal(self._of(self.settings.smoothing), noise)[0]
 
     def _normal(self, grams: Sequence[_Gram], noise: Array) -> tuple[Array, Array]:
         """Weighted normal equations: matrix and right-hand side."""
         inertial = len(self._links)
-        width = grams[0].plain.shape[1] - inertial
+        width = grams[0].unweighted.shape[1] - inertial
         size = inertial + width * len(self.sigma)
         matrix, right = np.zeros((size, size)), np.zeros(size)
         for j, sigma in enumerate(noise):
@@ -346,7 +347,7 @@ class _Fit:
 def _gains(episodes: Sequence[RegressionRows], urdf: Array) -> tuple[Array, Array]:
     """Drive gains [N·m/A] that make current fit the torque of the URDF's masses, and their relative deviations.
 
-    A joint whose current shows too little of that torque gets the median of the others' gains, and NaN.
+    A joint whose current does not determine its gain gets the median of the others' gains, and a deviation of NaN.
     """
     qd = np.concatenate([e.qd[e.rows] for e in episodes])
     rigid, qdd, tau = (np.concatenate(x) for x in zip(*((e.links @ urdf, e.qdd, e.tau) for e in episodes), strict=True))
@@ -367,12 +368,12 @@ def _gains(episodes: Sequence[RegressionRows], urdf: Array) -> tuple[Array, Arra
 
 
 def robust_deviation(left: Array, sigma: Array) -> Array:
-    """Standard deviation of what is left, shape (N, J), where what sticks out of the one before, sigma, is cut."""
+    """Standard deviation of residuals, shape (N, J), clipped at `HUBER` times the previous one, shape (J,)."""
     return np.sqrt(np.square(np.minimum(np.abs(left), HUBER * sigma)).mean(axis=0)) + 1e-9
 
 
 def robust_weights(left: Array, sigma: Array) -> Array:
-    """Weight of every row, shape (N, J): less for what sticks out of noise `sigma`, shape (J,)."""
+    """Huber weight of every residual, shape (N, J), for noise sigma, shape (J,)."""
     return np.minimum(1, HUBER * sigma / np.maximum(np.abs(left), 1e-12))
 
 
@@ -386,7 +387,7 @@ def repeats(x: Array) -> float:
 
 
 def _random_motions(body: RigidBody) -> Array:
-    """Factors of inertial parameters and rotor inertias in lively random motions, shape (n, J, 11 J)."""
+    """Factors of inertial parameters and rotor inertias in fast random motions, shape (n, J, 11 J)."""
     rng = np.random.default_rng(0)
     joints = len(body.joints)
     reach, speed = np.maximum(body.lower, -np.pi), np.where(body.velocity > 0, np.minimum(body.velocity, np.pi), np.pi)
@@ -442,19 +443,19 @@ def _base(
     Args:
         body: the arm.
         joints: J names.
-        fit: the last one.
+        fit: the final one.
         lively: as of `_random_motions`.
         scale: of its columns, shape (11 J,).
         inertial: inertial parameters and rotor inertias, shape (11 J,).
-        left: what is left of the torque, shape (n, J).
+        left: residuals of torque, shape (n, J).
     """
     count = len(joints)
-    kinds = [*range(1, 10), 0]  # masses last: they are what is told least
+    kinds = [*range(1, 10), 0]  # masses last: data determine them least
     order = np.array([10 * j + k for j in reversed(range(count)) for k in kinds] + list(range(10 * count, 11 * count)))
     scaled = lively.reshape(-1, 11 * count) / scale
     triangle = np.linalg.qr(scaled[:, order], mode="r")
-    told = np.abs(np.diag(triangle)) > 1e-8 * np.abs(triangle).max()
-    base, rest = order[told], order[~told]
+    determined = np.abs(np.diag(triangle)) > 1e-8 * np.abs(triangle).max()
+    base, rest = order[determined], order[~determined]
     others = np.linalg.lstsq(scaled[:, base], scaled[:, rest], rcond=None)[0] * scale[rest] / scale[base, None]
     values = inertial[base] + others @ inertial[rest]
 
@@ -480,14 +481,14 @@ def _base(
     unit = information / np.outer(size, size) + np.diag(np.where(dark, 1.0, 1e-12))
     eigenvalues = np.linalg.eigvalsh(unit)
     deviation = np.where(dark, np.inf, np.sqrt(np.diag(np.linalg.inv(unit))) / size)
-    alone = np.where(dark, np.inf, 1 / size)  # what the deviation would be if all else were known
+    alone = np.where(dark, np.inf, 1 / size)  # the deviation if all other parameters were known
 
     torque = np.sqrt(np.mean(np.square(np.concatenate([e.tau for e in fit.episodes])), axis=0)) + 1e-9
     effect = (np.sqrt(np.square(lively[:, :, base]).mean(axis=0)) / torque[:, None]).max(axis=0)
     typical = {"viscous": np.minimum(np.where(body.velocity > 0, body.velocity, np.pi), np.pi) / 2}
     plain = {"coulomb": np.ones(count), "offset": np.ones(count)} | typical
     own = [plain[t][j] / torque[j] if t in plain else 0.0 for j in range(count) for t, _ in columns]
-    # Terms of friction can stand in for one another: unseen is only what the data hardly has.
+    # Friction terms can replace one another: only a term that hardly occurs in the data counts as unseen.
     doubt = np.minimum(np.concatenate([deviation[: len(base)], alone[len(base) :]]), 1e30)  # finite: times zero is zero
     seen = doubt * np.concatenate([effect, own]) < MAX_UNCERTAIN_SHARE
     entries = zip(names, owners, np.concatenate([values, friction.ravel()]), deviation, seen, strict=True)
@@ -505,11 +506,11 @@ def _contact(joints: Sequence[str], fit: _Fit, left: Sequence[Array]) -> dict[st
 
 
 def _null_space(matrix: Array) -> Array:
-    """Directions that a matrix (n, p) takes to zero, shape (p, ·)."""
+    """The null space of a matrix (n, p), shape (p, ·)."""
     _, values, directions = np.linalg.svd(matrix, full_matrices=False)
     return directions[values < 1e-8 * values[0]].T
 
 
 def _consistent(link: Array) -> bool:
-    """Whether a link's parameters, shape (10,), are of a body: whether its pseudo-inertia is positive definite."""
+    """Whether a body can have a link's parameters, shape (10,): whether their pseudo-inertia is positive definite."""
     return bool(np.linalg.eigvalsh(pseudo_inertia(link))[0] > 0)

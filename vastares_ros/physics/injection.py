@@ -1,8 +1,8 @@
-"""Known pushes for recordings of free motion: real noise, known truth.
+"""Known pushes for recordings of free motion, so that real noise and a known external torque come together.
 
 A profile says which wrench acts on which link at what time. By the principle of virtual work it shows in the joints as
-`tau_ext = J^T F`, and the torque that the robot measures is less by just that: `tau_meas = tau_free − tau_ext`. The
-motion stays as recorded, as if the controller were stiff; pushes that move the arm come from `simulation`.
+`tau_ext = J^T F`, and the measured torque is smaller by that: `tau_meas = tau_free − tau_ext`. The motion stays as
+recorded, as with a stiff controller. Pushes that move the arm come from `simulation`.
 """
 
 from __future__ import annotations
@@ -166,11 +166,11 @@ def profile_from(values: Mapping[str, Any]) -> Profile:
 
 
 class Injector:
-    """What the pushes of a profile do to one arm with J joints.
+    """The effect of a profile of pushes on one arm with J joints.
 
     Attributes:
         link: the link that is pushed.
-        frame_id: frame in which the wrench is told: that of the link or, for axes of the base, the root link.
+        frame_id: frame in which the wrench is given: that of the link or, for axes of the base, the root link.
     """
 
     def __init__(self, profile: Profile, arm: Arm):
@@ -192,7 +192,7 @@ class Injector:
     def apply(self, t: Array, q: Array) -> tuple[Array, Array]:
         """External torque, shape (N, J) [N·m], and wrench in `frame_id`, shape (N, 6) [N, N·m], of N samples.
 
-        The wrench is told as the message WrenchStamped demands: torque is about the origin of `frame_id`. So with axes
+        The wrench is given as the message WrenchStamped demands: torque is about the origin of `frame_id`. So with axes
         of the base it is that about the base, where the profile has it about the link.
 
         Args:

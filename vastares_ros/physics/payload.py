@@ -1,15 +1,17 @@
 """What a tool adds to an arm: mass, first moment and inertia at its tip, from free motion, by linear least squares.
 
-The torque that the arm's identified model does not explain is the tool's factors (those of the link that carries it, in
-the frame of the tip) times ten numbers, and an offset a joint, since friction is seldom what it was.
+The torque that the identified arm does not explain is fitted by the factors of the tool (those of the link that carries
+it, in the frame of the tip) times ten numbers, and by an offset for each joint, since friction has seldom stayed the
+same.
 
-    weights      1 / noise variance of each joint, less for samples that repeat their neighbours, and Huber's for what
-                 sticks out, from the fit before; none for a joint at rest, whose friction bears what it likes
-    penalty      each number is drawn towards zero as if it had been measured to be zero within `SCALES`: nothing to
-                 what the motion shows, and all that there is to what it does not
-    load         friction that grows with load is computed with the tool of the fit before. Its coefficients are fitted
-                 too, within `LOAD` of what they were, or of the nearest that gears have: without a tool a wrist bears
-                 so little that any number will have done
+    weights      Rows are weighted by 1 / noise variance of their joint, less for samples that repeat their neighbours,
+                 and by Huber's weights for outliers of the previous fit. A joint at rest gets no weight, since static
+                 friction carries an unknown part of the load.
+    penalty      Each number is drawn towards zero as if it had been measured as zero with deviation `SCALES`. This does
+                 not matter for what the motion determines, and decides what it does not determine.
+    load         Friction that depends on load is computed with the tool of the previous fit. Its coefficients are
+                 fitted too, within `LOAD` of their value or of the nearest that gears have: without a tool, the wrist
+                 carries so little that they could not be identified.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ from .rigid_body import RigidBody, RigidBodyParameters
 
 SCALES = np.array([5.0, *[0.5] * 3, *[0.05] * 6])  # of a tool's parameters [kg, kg·m, kg·m²], see `physics.INERTIAL`
 OFFSET = 0.01  # of each joint's offset [of the deviation of its torque]
-LOAD = 0.1  # of friction's coefficient of load
-LOSSES = (0.0, 0.2)  # coefficients of load that gears have
-REST = 0.03  # speed above which friction is known to slide [rad/s]
+LOAD = 0.1  # of the coefficient of load-dependent friction
+LOSSES = (0.0, 0.2)  # coefficients of load-dependent friction that gears have
+REST = 0.03  # speed above which a joint slides [rad/s]
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Payload:
         tip: name of its frame.
         parameters: inertial parameters in that frame, shape (10,), see `physics.INERTIAL`.
         covariance: of them, shape (10, 10).
-        load: what is added to friction's coefficient of load, shape (J,); zeros where friction has none.
-        offset: of each joint's torque, shape (J,) [N·m]; not the tool's.
+        load: added to the coefficient of load-dependent friction, shape (J,); zeros where there is none.
+        offset: of each joint's torque, shape (J,) [N·m]; it does not belong to the tool.
     """
 
     tip: str
@@ -68,7 +70,7 @@ class Payload:
 
     @property
     def centre_deviation(self) -> Array:
-        """Those of the centre of mass, shape (3,) [m], to first order."""
+        """Standard deviations of the centre of mass, shape (3,) [m], to first order."""
         slope = np.concatenate([-self.centre[:, None], np.eye(3)], axis=1) / self.mass  # of c = h / m by (m, h)
         return np.sqrt(np.diag(slope @ self.covariance[:4, :4] @ slope.T))
 
@@ -89,7 +91,7 @@ def mounted(body: RigidBody, links: Array, payload: Array) -> Array:
 
 
 def carrying(body: RigidBody, arm: RigidBodyParameters, payload: Payload) -> RigidBodyParameters:
-    """An arm with a payload."""
+    """The parameters of an arm that carries a payload."""
     friction = arm.friction.copy()
     if "load_dependent" in arm.terms:
         friction[_load(arm)] += payload.load
@@ -101,7 +103,7 @@ def fit_payload(body: RigidBody, arm: RigidBodyParameters, motions: Sequence[Mot
 
     Args:
         body: the arm's kinematics and tip.
-        arm: what was identified of it before.
+        arm: its identified parameters without the tool.
         motions: free motion with the tool; torque in the unit of effort.
         rate: samples per second [Hz].
     """
@@ -148,5 +150,5 @@ def fit_payload(body: RigidBody, arm: RigidBodyParameters, motions: Sequence[Mot
 
 
 def _load(arm: RigidBodyParameters) -> int:
-    """Which row of friction's coefficients is that of load."""
+    """The row of the coefficients that belongs to load-dependent friction."""
     return sum(TERMS[term] for term in arm.terms[: arm.terms.index("load_dependent")])

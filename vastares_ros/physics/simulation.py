@@ -1,8 +1,8 @@
-"""An arm that moves, rubs and is pushed: forward simulation with sensors, where the external torque is known.
+"""Forward simulation of an arm with friction, sensors and pushes, where the external torque is known.
 
 The dynamics is the equation of the package, M qdd + V + G + F_r = tau + tau_ext, at 1 kHz or a little off, whole steps
 a sample. A wrench F at the tip gives tau_ext = Jᵀ F. The controller knows the rigid body but not the friction and not
-the pushes, so it makes up for both, and they appear in the measured torque as on a real arm.
+the pushes, so it compensates for both, and they appear in the measured torque as on a real arm.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ GAP = (0.8, 1.8)  # without contact [s]
 class Friction:
     """Coulomb, Stribeck and viscous friction of every joint, smooth at standstill.
 
-    The defaults are half of what a fit to recordings of a UR3 gives (8 % and 6 %); larger arms rub less for their size.
+    The defaults are half of what a fit to recordings of a UR3 gives (8 % and 6 %); larger arms have less friction for
+    their size.
 
     Attributes:
         coulomb: sliding friction [of the torque limit].
@@ -92,7 +93,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class SimulatedRecording:
-    """A simulated recording and what no sensor sees.
+    """A simulated recording and the true values that no sensor measures.
 
     Attributes:
         episode: N measured samples, joints named as the robot's simulated driver names them.
@@ -160,7 +161,7 @@ class SimulatedArm:
             seconds: how long.
             rng: source of motion and noise.
             name: of the episode.
-            progress: is told the seconds simulated, now and then.
+            progress: called with the simulated time [s] at intervals.
         """
         reference = self.random_motion(seconds, rng)
         return self.follow(reference, np.zeros((len(reference.q), 6)), rng, name, progress)

@@ -1,16 +1,16 @@
 """From external joint torques to the wrench at the tip of the arm.
 
-The principle of virtual work: a wrench F at the tip shows in the joints as `tau_ext = J^T F`, J the Jacobian of the
-tip. F follows by least squares through the singular values of J. Force and torque have different units, so J is first
-made dimensionless: `LENGTH` weighs a force of 1 N as much as a torque of 0.25 N·m, about what it is at a tool.
+By the principle of virtual work, a wrench F at the tip appears in the joints as `tau_ext = J^T F`, with J the Jacobian
+of the tip. F follows by least squares through the singular values of J. Force and torque have different units, so J is
+made dimensionless first: `LENGTH` weighs a force of 1 N as much as a torque of 0.25 N·m, about their ratio at a tool.
 
-Near a singularity J has a small singular value sigma: a part of the wrench that the structure of the arm bears and that
-hardly reaches the joints. Where sigma is below `damping` it is damped, just so much that its inverse never grows beyond
-that of `damping` (Nakamura and Hanafusa 1986, for each singular value by itself); above there is no damping and thus no
-bias. What the damped inverse returns of a true wrench is `R F` with the resolution matrix R. A direction of the wrench
-whose entry on the diagonal of R is below `RESOLVED` is lost, or mixed with one that is lost: it is NaN.
+Near a singularity J has a small singular value sigma: a part of the wrench is carried by the structure of the arm and
+hardly reaches the joints. A singular value below `damping` is damped, just so much that its inverse does not exceed
+that of `damping` (Nakamura and Hanafusa 1986, applied to each singular value). Above it there is no damping and no
+bias. The damped inverse of a true wrench F is `R F` with the resolution matrix R. A direction of the wrench whose entry
+on the diagonal of R is below `RESOLVED` is lost, or mixed with one that is lost, and is NaN.
 
-Sign: positive is what the environment applies to the robot, as everywhere.
+Sign: positive is what the environment applies to the robot.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from vastares_ros.core.samples import Array
 from .rigid_body import RigidBody
 
 LENGTH = 0.25  # [m]
-RESOLVED = 0.99  # of each direction; then it holds less than a tenth of any other
+RESOLVED = 0.99  # smallest share of a direction; it then holds less than a tenth of any other
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ class Wrench:
 
     Attributes:
         values: force [N] then torque [N·m] at the origin of the reference frame, in its axes, shape (6,); NaN where
-            it cannot be known.
+            the joints do not determine it.
         known: which of the values are, shape (6,).
-        singularity: smallest over largest singular value of the dimensionless Jacobian: 0 in a singularity, and always
-            for an arm of less than six joints; 1 where all directions are seen alike. Arms come to 0.1 or 0.2.
+        singularity: smallest over largest singular value of the dimensionless Jacobian: 0 in a singularity and for an
+            arm with fewer than six joints, 1 where all directions reach the joints alike. Arms have 0.2 at most.
     """
 
     values: Array
@@ -61,7 +61,7 @@ class WrenchEstimator:
             reference: frame of the URDF in which to give the wrench, the tip where empty. Both the axes and the point
                 about which torque counts are those of this frame, as the message WrenchStamped demands; so with the
                 base as reference, torque is about the base.
-            damping: singular value of the dimensionless Jacobian below which directions fade, above 0.
+            damping: singular value of the dimensionless Jacobian below which directions are damped, above 0.
 
         Raises:
             RobotError: pinocchio is not installed, or the URDF lacks a joint or a frame.
@@ -74,9 +74,9 @@ class WrenchEstimator:
         self._nothing = Wrench(np.full(6, np.nan), np.zeros(6, dtype=bool), float("nan"))
 
     def step(self, q: Array, tau_ext: Array) -> Wrench:
-        """The wrench behind external torques tau_ext [N·m] at positions q [rad], both of shape (J,).
+        """The wrench that causes external torques tau_ext [N·m] at positions q [rad], both of shape (J,).
 
-        Where one of them is not finite, nothing is known.
+        It is NaN where a value of them is not finite.
         """
         if not (np.isfinite(q).all() and np.isfinite(tau_ext).all()):
             return self._nothing

@@ -275,7 +275,7 @@ def _facts(bundle: Bundle) -> str:
         "trained on": ", ".join(split["training"]),
         "best epoch chosen on": ", ".join(split["validation"]) or "nothing",
         "held out for the test": ", ".join(split["test"]) or "nothing",
-        "band taken from": ", ".join(bundle.residual_source),
+        "band taken from": bundle.residual_source,
         "seed": bundle.training["config"].get("seed", "none"),
     }
     rows = "".join(f"<tr><td>{what}</td><td>{escape(str(fact))}</td></tr>" for what, fact in facts.items())

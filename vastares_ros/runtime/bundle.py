@@ -16,6 +16,32 @@ QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 BOUND_QUANTILE = 0.99
 
 
+RESIDUAL_SOURCES = {
+    "validation": "the validation recordings {}",
+    "cross-validation": "cross-validated on {}",
+    "blocks": "cross-validated on blocks of {}",
+    "training": "the training recordings {}",
+    "adaptation": "the recordings with the tool, {}",
+}
+"""How the quantiles of a bundle's residual were found, in words that name recordings."""
+
+
+@dataclass(frozen=True)
+class ResidualSource:
+    """Where the quantiles of a bundle's residual come from.
+
+    Attributes:
+        how: a key of `RESIDUAL_SOURCES`.
+        recordings: which recordings.
+    """
+
+    how: str
+    recordings: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return RESIDUAL_SOURCES[self.how].format(", ".join(self.recordings))
+
+
 @dataclass(frozen=True)
 class Parent:
     """The bundle that another one was adapted from.
@@ -46,7 +72,7 @@ class Bundle:
         q_range: smallest and largest training positions, shape (2, J) [rad].
         qd_range: the same of velocities, shape (2, J) [rad/s].
         residual_quantiles: `QUANTILES` of |tau_ext| in free motion, shape (len(QUANTILES), J).
-        residual_source: the recordings that gave them.
+        residual_source: where they come from; never from test recordings.
         training: configuration, seed, device and split by recording.
         metrics: figures of the model beside the baselines.
         dataset_sha256: hash of the training data.
@@ -65,11 +91,17 @@ class Bundle:
     q_range: Array
     qd_range: Array
     residual_quantiles: Array
-    residual_source: tuple[str, ...]
+    residual_source: ResidualSource
     training: Mapping[str, Any]
     metrics: Mapping[str, Any]
     dataset_sha256: str
     parent: Parent | None = None
+
+    @property
+    def constant_joints(self) -> Mapping[str, str]:
+        """Joints that the training recordings do not show, and why; mean figures leave them out."""
+        constant: Mapping[str, str] = self.training.get("constant_joints", {})
+        return constant
 
     @property
     def bound(self) -> Array:

@@ -1,6 +1,6 @@
 """From live joint samples to torques: `step(sample) -> Estimate`, `reset()`.
 
-The node and every offline comparison run this same code, one sample at a time, so that they give the same bits.
+The node and every offline comparison run this code, one sample at a time, so that they give the same bits.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from vastares_ros.core.samples import Array, JointSample
 from vastares_ros.core.sampling import MAX_GAP, same_rate
 
 from .bundle import Bundle
+from .device import one_thread
 
 RANGE_MARGIN = 0.05  # of a joint's training range, on either side
 RATE_STEPS = 7  # steps at least that the rate is measured over
@@ -39,7 +40,7 @@ class Validity(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What the estimator says of one sample; what it cannot say is NaN.
+    """The answer to one sample; what is not known is NaN.
 
     Attributes:
         t: stamp of the sample [s].
@@ -70,7 +71,12 @@ class Estimate:
 
 
 class Estimator:
-    """Runs a bundle sample by sample."""
+    """Runs a bundle sample by sample.
+
+    A step runs torch on one thread, whatever the number of threads of the process, which it leaves as it was: one
+    window is too little work to share, and sharing it between busy cores costs up to a hundred times as much. A caller
+    need not set anything, and gets the same bits with any number of threads.
+    """
 
     def __init__(self, bundle: Bundle, device: torch.device | None = None):
         """Run on `device`, the CPU where none is given."""
@@ -95,8 +101,16 @@ class Estimator:
         self._steps[:] = math.nan
         self._last = -math.inf
 
+    def warm_up(self) -> None:
+        """Estimate made-up samples and forget them: torch sets itself up in its first passes, which take longer."""
+        bundle = self.bundle
+        q, qd = bundle.q_range.mean(axis=0), bundle.qd_range.mean(axis=0)
+        for i in range(bundle.model.config.window + 10):
+            self.step(JointSample(i / bundle.rate, q, qd, np.zeros(len(q))))
+        self.reset()
+
     def step(self, sample: JointSample) -> Estimate:
-        """Take the next sample in; its arrays are in the bundle's joint order, tau already scaled."""
+        """Answer the next sample, whose arrays are in the joint order of the bundle and whose tau is scaled."""
         if not (np.isfinite(sample.q).all() and np.isfinite(sample.qd).all()):
             gone = self._joints(~np.isfinite([sample.q, sample.qd]).all(axis=0))
             return self._refuse(sample, Validity.NO_MOTION, f"joint {gone[0]}", gone)
@@ -133,8 +147,9 @@ class Estimator:
 
     @torch.inference_mode()
     def _predict(self) -> Array:
-        window = torch.from_numpy(self._window[None]).to(self._device)  # (1, T, C)
-        return self._model(window)[0].cpu().numpy().astype(np.float64)
+        with one_thread():
+            window = torch.from_numpy(self._window[None]).to(self._device)  # (1, T, C)
+            return self._model(window)[0].cpu().numpy().astype(np.float64)
 
     def _trust(self, motion: Array, tau: Array) -> tuple[Validity, str, tuple[str, ...]]:
         if not np.isfinite(tau).all():

@@ -26,10 +26,10 @@ from vastares_ros.models.rigid_body import IdentifiedDynamics
 from vastares_ros.physics.identification import Motion
 from vastares_ros.physics.payload import Payload, carrying, fit_payload
 from vastares_ros.physics.rigid_body import RigidBody
-from vastares_ros.runtime.bundle import QUANTILES, Bundle, Parent
+from vastares_ros.runtime.bundle import QUANTILES, Bundle, Parent, ResidualSource
 
 from .evaluate import Prediction, predict, score
-from .splits import between
+from .splits import between, recordings
 
 SHORTEST = 6.0  # [s]: less shows too little motion
 FITTED = 2 / 3  # of the recording; the rest judges
@@ -88,9 +88,11 @@ def adapt(bundle: Bundle, parent: Parent, episodes: Sequence[Episode], seconds: 
     if not fitting or not judging:
         raise DatasetError(f"too short: the recording breaks into pieces with less than a window, {window} samples")
 
+    variance = bundle.model.torque_scaler.scale.double().numpy() ** 2
+
     def judge(model: Model) -> tuple[list[Prediction], dict[str, Any]]:
         predictions = predict(model, bundle.ridge, bundle.filter, bundle.rate, judging)
-        return predictions, score(predictions, bundle.joints, bundle.model.torque_scaler.scale.double().numpy() ** 2)
+        return predictions, score(predictions, bundle.joints, variance, bundle.constant_joints)
 
     untold, before = judge(bundle.model)
     model = deepcopy(bundle.model)
@@ -116,15 +118,15 @@ def adapt(bundle: Bundle, parent: Parent, episodes: Sequence[Episode], seconds: 
     _, after = judge(model)
     all_of_it = predict(model, bundle.ridge, bundle.filter, bundle.rate, episodes)
     _refuse_contact(bundle, all_of_it)
-    recordings = list(dict.fromkeys(e.recording for e in episodes))
+    of = recordings(episodes)
     split = bundle.training["split"]
-    split = split | {"adaptation": [*split.get("adaptation", []), *recordings]}
+    split = split | {"adaptation": [*split.get("adaptation", []), *of]}
     residual = np.abs(np.concatenate([p.tau_ext for p in all_of_it]))
     child = replace(
         bundle,
         model=model,
         residual_quantiles=np.quantile(residual, QUANTILES, axis=0),
-        residual_source=tuple(recordings),
+        residual_source=ResidualSource("adaptation", tuple(of)),
         training=dict(bundle.training) | {"split": split, "adaptation": about},
         metrics={"of": "adaptation"} | after,
         parent=parent,

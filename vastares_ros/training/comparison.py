@@ -190,8 +190,8 @@ def peaks(t: Array, s: Array, threshold: float) -> Array:
 class Tail:
     """How often the statistic of free motion exceeds what: a generalised Pareto tail.
 
-    A tail that seems to end is not believed: what a few minutes did not show still comes in an hour (docs/comparing.md
-    has figures). It is taken as exponential, and so is one of fewer than `FEWEST_PEAKS` peaks.
+    If the fitted shape is not positive, an exponential tail is used: peaks that are absent from a few minutes still
+    occur within an hour (docs/howto/comparing.md has figures). The same holds for fewer than `FEWEST_PEAKS` peaks.
 
     Attributes:
         begin: threshold behind which the tail describes the peaks.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from vastares_ros.core.config import from_mapping
 from vastares_ros.core.errors import ConfigError
 from vastares_ros.core.signals import FilterConfig
+from vastares_ros.io.configs import read_yaml
 from vastares_ros.models.methods import method, network_config
 from vastares_ros.physics.friction import FRICTION_MODELS, MIN_TIME_CONSTANT
 
@@ -111,3 +115,22 @@ class TrainConfig:
             raise ConfigError(f"plateau_factor is {self.plateau_factor}: use a number between 0 and 1")
         if self.weight_decay < 0:
             raise ConfigError(f"weight_decay is {self.weight_decay}: use 0 or more")
+
+
+def read_config(path: Path | None, given: Mapping[str, Any]) -> TrainConfig:
+    """Read a training configuration.
+
+    Args:
+        path: YAML file as `config/train.yaml`; None for the defaults.
+        given: fields that replace those of the file.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or has a field that is unknown or wrong.
+    """
+    if path is None:
+        return from_mapping(TrainConfig, given)
+    values = read_yaml(path, "copy config/train.yaml and change what you need")
+    try:
+        return from_mapping(TrainConfig, {**values, **given})
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}", path=path, **error.about) from error

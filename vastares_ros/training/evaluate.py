@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,18 +70,25 @@ def predict(
     return predictions
 
 
-def score(predictions: Sequence[Prediction], joints: Sequence[str], training_variance: Array) -> dict[str, Any]:
+def score(
+    predictions: Sequence[Prediction],
+    joints: Sequence[str],
+    training_variance: Array,
+    constant: Collection[str] = (),
+) -> dict[str, Any]:
     """Figures over all predictions, as written to JSON.
 
     Args:
         predictions: what to score.
         joints: J joint names.
         training_variance: variance of the training torque, shape (J,), that `nmse` is relative to.
+        constant: joints that averages leave out, unless all joints are constant, see `verdict.constant_joints`.
 
     Returns:
         `nmse` and `rmse`: predictor -> joint -> number; `nmse_mean`: predictor -> average over joints; `samples`.
     """
     tau_meas = np.concatenate([p.tau_meas for p in predictions])
+    counted = [j for j, joint in enumerate(joints) if joint not in constant] or list(range(len(joints)))
     figures: dict[str, Any] = {"nmse": {}, "rmse": {}, "nmse_mean": {}, "samples": len(tau_meas)}
     for name in predictions[0].tau:
         error = np.concatenate([p.tau[name] for p in predictions]) - tau_meas
@@ -89,5 +96,5 @@ def score(predictions: Sequence[Prediction], joints: Sequence[str], training_var
         nmse = mse / training_variance
         figures["nmse"][name] = dict(zip(joints, nmse.tolist(), strict=True))
         figures["rmse"][name] = dict(zip(joints, np.sqrt(mse).tolist(), strict=True))
-        figures["nmse_mean"][name] = float(nmse.mean())
+        figures["nmse_mean"][name] = float(nmse[counted].mean())
     return figures

@@ -32,7 +32,6 @@ from vastares_ros.io.bundles import save_bundle
 from vastares_ros.io.datasets import Dataset, dataset_arm, load_dataset
 from vastares_ros.io.folders import written_folder
 from vastares_ros.models.methods import METHODS
-from vastares_ros.models.va_sta_reslstm import VaStaResLSTM
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.runtime.device import device_for
 
@@ -40,7 +39,7 @@ from .config import RigidBodyModelConfig, TrainConfig
 from .evaluate import BASELINES
 from .fit import fit_seeds
 from .identify import IdentifyConfig, identify_bundle
-from .windows import LearningModel
+from .paper import TABLE_NAMES
 
 HELD_OUT = 0.2  # of the samples, at least, in the recordings that are held out where none are named
 RESULT = "result.json"
@@ -224,14 +223,9 @@ def physics(base: TrainConfig) -> dict[str, TrainConfig | IdentifyConfig]:
 
 
 ExperimentRows = Mapping[str, TrainConfig | IdentifyConfig]
-EXPERIMENTS: dict[str, Callable[[TrainConfig], dict[str, TrainConfig]]] = {
-    "ablation": ablation,
-    "compare": compare_methods,
-    "layers": layers,
-    "activations": activations,
-    "attention": attention,
-    "tune": tune,
-}
+EXPERIMENTS: dict[str, Callable[[TrainConfig], dict[str, TrainConfig]]] = dict(
+    zip(TABLE_NAMES, (ablation, compare_methods, layers, activations, attention, tune), strict=True)
+)
 
 
 def _methods(base: TrainConfig, *names: str) -> dict[str, TrainConfig]:
@@ -266,11 +260,20 @@ def run_pass(cells: Sequence[Run], folder: Path) -> list[dict[str, Any] | Except
     bundles: Sequence[Bundle | Exception]
     if isinstance(first.config, IdentifyConfig):
         held_out = (first.test, first.validation, first.skip)
-        bundles = [identify_bundle(dataset, dataset_arm(dataset), first.config, *held_out)[0]]
+        arm = dataset_arm(dataset)
+        bundles = [identify_bundle(dataset, arm, first.config, *held_out, cross_validate=False)[0]]
     else:
         seeds = [cell.seed for cell in cells]
         bundles = fit_seeds(
-            dataset, first.config, seeds, device, first.test, first.validation, first.skip, paper=first.paper
+            dataset,
+            first.config,
+            seeds,
+            device,
+            first.test,
+            first.validation,
+            first.skip,
+            paper=first.paper,
+            cross_validate=False,
         )
     seconds = round((time.perf_counter() - began) / len(cells), 1)
     results: list[dict[str, Any] | Exception] = []
@@ -423,10 +426,9 @@ def attention_weights(bundle: Bundle, episodes: Sequence[Episode], most: int = 2
     parts = [windows(chain.run_afresh(e)[0], length) for e in episodes if len(e) >= length]
     every = max(1, sum(len(p) for p in parts) // most)
     seen = np.concatenate([p[::every] for p in parts])
-    if not isinstance(model, LearningModel) or not isinstance(model.network, VaStaResLSTM):
+    weights = model.attention(seen)
+    if not weights:
         raise ConfigError(f"method {bundle.method} has no attention: choose va_sta_reslstm or one of its ablations")
-    with torch.inference_mode():
-        weights = model.network.attention(model.inputs(torch.as_tensor(seen, dtype=torch.float32)))
     batch_axis = {"spatial": 2, "temporal": 2, "velocity": 1}
     return {name: w.mean(dim=batch_axis[name]).double().numpy() for name, w in weights.items()}
 

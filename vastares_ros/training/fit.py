@@ -1,4 +1,4 @@
-"""From a dataset to a bundle: split by recording, train, judge on what was held out."""
+"""From a dataset to a bundle: split by recording, train, find the bound, judge on what was held out."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ from vastares_ros.models.model import Model
 from vastares_ros.runtime.bundle import QUANTILES, Bundle
 
 from .config import TrainConfig
-from .evaluate import Prediction, predict, score
+from .evaluate import predict, score
+from .folds import FreeMotion, TrainedSeeds, free_motion, leave_out
 from .hybrid import train_hybrids
-from .loop import Progress, train_seeds
-from .splits import paper_split, split
-from .windows import LearningModel, Windows
+from .loop import Progress, in_round, train_seeds
+from .splits import paper_split, recordings, split
+from .verdict import constant_joints
+from .windows import Windows
+
+FOLDS = 3  # of networks, for the bound: each is one training more
 
 
 def fit(
@@ -39,8 +43,9 @@ def fit(
 ) -> Bundle:
     """Train on what is not held out, and judge on test recordings (else on validation, else on training recordings).
 
-    The residual's quantiles, which bound it in free motion, come from validation recordings where there are any, so
-    that the test recordings choose nothing; else from the recordings that are judged.
+    The quantiles of the residual, which bound it in free motion, come from the validation recordings. Where there are
+    none they are cross-validated on the training recordings, see `folds`: up to `FOLDS` more trainings. Test recordings
+    set nothing.
 
     With a rigid-body model in the configuration the network corrects what is identified of the dataset's arm, see
     `hybrid`; `urdf` is a file to take instead of the robot's own.
@@ -70,11 +75,13 @@ def fit_seeds(
     checkpoint: Path | None = None,
     paper: str = "",
     urdf: Path | None = None,
+    cross_validate: bool = True,
 ) -> list[Bundle | ConfigError]:
     """`fit` for several seeds in one batched pass; for a seed that diverged, the reason.
 
     With `skip`, the first samples of every episode are not judged: methods with windows of other lengths are then
-    judged on the same samples.
+    judged on the same samples. Without `cross_validate` no models are trained for the bound alone: it then comes from
+    the training recordings, and is too small. That is for runs of which only the figures count.
 
     Raises:
         DatasetError: as `fit`.
@@ -87,27 +94,68 @@ def fit_seeds(
     else:
         training, validated, tested = split(dataset, test, validation)
         rule = "by recording"
-    models: Sequence[LearningModel | ConfigError]
-    contact: Mapping[str, str] = {}
     if config.rigid_body_model.kind == "none":
-        models = train_seeds(training, validated, dataset.rate, config, seeds, device, report, checkpoint)
+        most = FOLDS if cross_validate and not validated else 0
+        run = train_networks(dataset.rate, config, seeds, device, training, validated, most, report, checkpoint)
     else:
         arm = dataset_arm(dataset, urdf)
-        models, contact = train_hybrids(dataset, arm, config, seeds, device, training, validated, report, checkpoint)
-    trained = next((m for m in models if isinstance(m, Model)), None)
+        run = train_hybrids(dataset, arm, config, seeds, device, training, validated, report, checkpoint)
+    trained = next((m for m in run.models if not isinstance(m, ConfigError)), None)
     if trained is None:
-        return [model for model in models if isinstance(model, ConfigError)]
+        return [model for model in run.models if isinstance(model, ConfigError)]
     data = Windows(training, dataset.rate, config.filter, trained)
     ridge = Ridge.fit(data.x[:, : trained.n_motion_features], data.tau)
     parts = {"training": training, "validation": validated, "test": tested}
 
-    def bundle(model: Model, seed: int) -> Bundle:
+    bundles: list[Bundle | ConfigError] = []
+    for number, (model, seed) in enumerate(zip(run.models, seeds, strict=True)):
+        if isinstance(model, ConfigError):
+            bundles.append(model)
+            continue
         about = {"split_rule": rule, "config": asdict(replace(config, seed=seed)), "device": str(device)}
-        about |= {"contact": dict(contact)} if contact else {}
-        return judged(dataset, parts, config.model, model, ridge, config.filter, data.x, about, skip)
+        about |= run.about.get(number, {})
+        free = free_motion(model, training, validated, run.source, run.unseen(number))
+        bundles.append(judged(dataset, parts, config.model, model, ridge, config.filter, data.x, free, about, skip))
+    return bundles
 
-    pairs = zip(models, seeds, strict=True)
-    return [model if isinstance(model, ConfigError) else bundle(model, seed) for model, seed in pairs]
+
+def train_networks(
+    rate: float,
+    config: TrainConfig,
+    seeds: Sequence[int],
+    device: torch.device,
+    training: Sequence[Episode],
+    validation: Sequence[Episode],
+    most: int,
+    report: Callable[[Progress], None],
+    checkpoint: Path | None,
+) -> TrainedSeeds:
+    """Train networks alone: one for each seed, and then one more for each seed and fold.
+
+    Args:
+        rate: see `train_seeds`.
+        config: likewise.
+        seeds: likewise.
+        device: likewise.
+        training: likewise.
+        validation: likewise.
+        most: folds at most; 0 for none.
+        report: see `train_seeds`; all trainings count as one.
+        checkpoint: of the first training, see there.
+
+    Raises:
+        DatasetError: see `train_seeds`.
+    """
+    source, folds = leave_out(training, rate, config.network.window, most)
+    rounds = 1 + len(folds)
+    told = in_round(report, 0, rounds)
+    run = TrainedSeeds(train_seeds(training, validation, rate, config, seeds, device, told, checkpoint), source)
+    if all(isinstance(model, ConfigError) for model in run.models):
+        return run
+    for number, fold in enumerate(folds, 1):
+        told = in_round(report, number, rounds)
+        run.left_out.append((train_seeds(fold.training, (), rate, config, seeds, device, told), fold.held_out))
+    return run
 
 
 def judged(
@@ -118,6 +166,7 @@ def judged(
     ridge: Ridge,
     filter_config: FilterConfig,
     x: Array,
+    free: FreeMotion,
     about: Mapping[str, Any],
     skip: int = 0,
 ) -> Bundle:
@@ -131,6 +180,7 @@ def judged(
         ridge: fitted to the same data.
         filter_config: low-pass of all signals.
         x: training features, shape (N, C), positions and velocities first.
+        free: what sets the bound.
         about: facts of the training, besides the split.
         skip: samples at the start of every episode that are not judged.
 
@@ -138,21 +188,23 @@ def judged(
         DatasetError: no episode that is judged is long enough.
     """
     joints = len(dataset.joints)
+    constant = constant_joints(parts["training"])
     low, high = x[:, : 2 * joints].min(axis=0), x[:, : 2 * joints].max(axis=0)
 
-    def judge(episodes: Sequence[Episode]) -> tuple[list[Prediction], dict[str, Any]]:
+    def judge(episodes: Sequence[Episode]) -> dict[str, Any]:
         predictions = predict(model, ridge, filter_config, dataset.rate, episodes, skip)
-        return predictions, score(predictions, dataset.joints, model.torque_scaler.scale.double().numpy() ** 2)
+        return score(predictions, dataset.joints, model.torque_scaler.scale.double().numpy() ** 2, constant)
 
     of = next(part for part in ("test", "validation", "training") if parts[part])
-    judged, figures = judge(parts[of])
+    figures = judge(parts[of])
     metrics: dict[str, Any] = {"of": of} | figures
     if leakage := sorted({e.recording for e in parts["training"]} & {e.recording for e in parts["test"]}):
         metrics["leakage"] = leakage
     if parts["test"] and parts["validation"]:
-        judged, figures = judge(parts["validation"])
-        metrics["validation_nmse_mean"] = figures["nmse_mean"]["model"]
-    residual = np.abs(np.concatenate([p.tau_ext for p in judged]))
+        metrics["validation_nmse_mean"] = judge(parts["validation"])["nmse_mean"]["model"]
+    left = [p.tau_ext for one, seen in free.parts for p in predict(one, ridge, filter_config, dataset.rate, seen, skip)]
+    residual = np.abs(np.concatenate(left))
+    about = dict(about) | ({"constant_joints": constant} if constant else {})
     return Bundle(
         robot=dataset.robot,
         joints=dataset.joints,
@@ -166,12 +218,8 @@ def judged(
         q_range=np.stack([low[:joints], high[:joints]]),
         qd_range=np.stack([low[joints:], high[joints:]]),
         residual_quantiles=np.quantile(residual, QUANTILES, axis=0),
-        residual_source=tuple(_recordings(parts["validation"] or parts[of])),
-        training={"split": {part: _recordings(episodes) for part, episodes in parts.items()}} | dict(about),
+        residual_source=free.source,
+        training={"split": {part: recordings(episodes) for part, episodes in parts.items()}} | about,
         metrics=metrics,
         dataset_sha256=dataset.sha256,
     )
-
-
-def _recordings(episodes: Sequence[Episode]) -> list[str]:
-    return list(dict.fromkeys(e.recording for e in episodes))

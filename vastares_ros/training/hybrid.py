@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +14,16 @@ from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import ConfigError, DatasetError
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.io.datasets import Dataset
-from vastares_ros.models.networks import HybridModel
+from vastares_ros.models.networks import HybridModel, LearningModel
+from vastares_ros.physics.identification import Identification
+from vastares_ros.runtime.bundle import ResidualSource
 
 from .config import TrainConfig
 from .dynamics import identify_dynamics
-from .loop import Progress, train_seeds
-from .windows import LearningModel, Windows
+from .folds import TrainedSeeds
+from .loop import Progress, in_round, train_seeds
+from .splits import recordings
+from .windows import Windows
 
 GATE_FACTOR = 0.5  # of the best share: 3/4 of the gain on recordings that are alike, 1/4 of the harm on others
 
@@ -33,12 +38,12 @@ def train_hybrids(
     validation: Sequence[Episode],
     report: Callable[[Progress], None],
     checkpoint: Path | None,
-) -> tuple[list[LearningModel | ConfigError], dict[str, str]]:
-    """Identify the arm, train networks on what that leaves, and set their gates: a hybrid for each seed, or why not.
+) -> TrainedSeeds:
+    """Identify the arm, train networks on what that leaves, and set their gates.
 
     For the gates, each training recording is left out in turn, of the identification and of the training alike, which
     takes as many trainings more; the validation recordings, if there are any, count as well. They alone are not enough:
-    one that is like a recording that was trained on lets a network pass that harms all others (docs/research.md).
+    one that resembles a training recording lets a network pass that harms all others (docs/research/research.md).
 
     Args:
         dataset: joints, rate and meaning of effort.
@@ -48,61 +53,62 @@ def train_hybrids(
         device: likewise.
         training: episodes to learn from.
         validation: episodes that choose the best epoch of the last training; may be empty.
-        report: see `train_seeds`.
+        report: see `train_seeds`; all trainings count as one.
         checkpoint: of the last training, see there.
 
     Returns:
-        The models, and recordings that seem to have contact in them with the joint, see `Identification`.
+        A hybrid for each seed, or why there is none. The models that left a recording out have the same gates. `about`
+        holds the gates by joint, and recordings that seem to have contact in them, see `Identification`.
 
     Raises:
-        DatasetError: there is but one recording; and see `train_seeds` and `identify_dynamics`.
+        DatasetError: there is only one recording; and see `train_seeds` and `identify_dynamics`.
         RobotError: see `identify_dynamics`.
     """
-    left_out = _by_recording(training)
-    if len(left_out) == 1:
-        left_out = []
-        if not validation:
-            raise DatasetError(
-                f"only {training[0].recording} is for training: what a network adds to physics must be judged on "
-                f"another recording; record more, or use `vastares identify`"
-            )
+    names = recordings(training)
+    if len(names) == 1 and not validation:
+        raise DatasetError(
+            f"only {names[0]} is for training: what a network adds to physics must be judged on another recording; "
+            f"record more, or use `vastares identify`"
+        )
+    left_out = _by_recording(training) if len(names) > 1 else []
     rounds = len(left_out) + 1
-    contact: dict[str, str] = {}
+    rigid = config.rigid_body_model
 
     def learn(
-        number: int, episodes: Sequence[Episode], held_out: Sequence[Episode]
-    ) -> list[LearningModel | ConfigError]:
-        rigid = config.rigid_body_model
+        number: int, episodes: Sequence[Episode], validation: Sequence[Episode], checkpoint: Path | None
+    ) -> tuple[list[LearningModel | ConfigError], Identification]:
         dynamics, found = identify_dynamics(
             dataset, episodes, arm, rigid.friction_model, config.filter, rigid.friction_time_constant
         )
-        contact.update(found.contact if number == rounds - 1 else {})
+        told = in_round(report, number, rounds)
+        models = train_seeds(
+            episodes, validation, dataset.rate, config, seeds, device, told, checkpoint, dynamics=dynamics
+        )
+        return models, found
 
-        def told(p: Progress) -> None:
-            report(replace(p, epoch=p.epoch + number * p.epochs, epochs=rounds * p.epochs))
-
-        last = checkpoint if number == rounds - 1 else None
-        return train_seeds(episodes, held_out, dataset.rate, config, seeds, device, told, last, dynamics)
-
-    judges: list[
-        tuple[list[LearningModel | ConfigError], Sequence[Episode]]
-    ] = []  # models by seed, and what they do not know
+    judges: list[tuple[Sequence[LearningModel | ConfigError], Sequence[Episode]]] = []  # and what they do not know
     for number, held in enumerate(left_out):
         rest = [e for e in training if e.recording != held[0].recording]
-        judges.append((learn(number, rest, ()), held))
-    models = learn(rounds - 1, training, validation)
+        judges.append((learn(number, rest, (), None)[0], held))
+    models, found = learn(rounds - 1, training, validation, checkpoint)
+    run = TrainedSeeds(models, ResidualSource("cross-validation", tuple(names)), judges.copy())
     judges += [(models, held) for held in _by_recording(validation)]
+    about: dict[int, dict[str, Any]] = {}
     for seed, model in enumerate(models):
-        if not isinstance(model, HybridModel):
+        if isinstance(model, ConfigError):
             continue
         shares = [_share(judge[seed], held, dataset.rate, config) for judge, held in judges]
-        model.gate.copy_(torch.as_tensor(GATE_FACTOR * np.min(shares, axis=0)))
-    return models, contact
+        gate = GATE_FACTOR * np.min(shares, axis=0)
+        for one in (model, *(other for other, _ in run.unseen(seed))):
+            assert isinstance(one, HybridModel)  # all were trained with dynamics
+            one.gate.copy_(torch.as_tensor(gate))
+        about[seed] = {"gates": dict(zip(dataset.joints, gate.tolist(), strict=True))}
+        about[seed] |= {"contact": found.contact} if found.contact else {}
+    return replace(run, about=about)
 
 
 def _by_recording(episodes: Sequence[Episode]) -> list[list[Episode]]:
-    names = dict.fromkeys(e.recording for e in episodes)
-    return [[e for e in episodes if e.recording == name] for name in names]
+    return [[e for e in episodes if e.recording == name] for name in recordings(episodes)]
 
 
 @torch.inference_mode()
@@ -111,13 +117,13 @@ def _share(model: LearningModel | ConfigError, episodes: Sequence[Episode], rate
 
     The least of it over recordings makes none of them worse: the squared error falls up to the best share.
     """
-    if not isinstance(model, HybridModel):
+    if isinstance(model, ConfigError):
         return np.zeros(len(episodes[0].joints))
     data = Windows(episodes, rate, config.filter, model).to(model)
     with_left, with_itself = np.zeros((2, model.joints))
     for which in torch.arange(len(data)).split(1024):
         x, target = data.take(which)
-        learnt, left = (model.residual_scaler.inverse(part).double().numpy() for part in (model.network(x), target))
+        learnt, left = (model.target_scaler.inverse(part).double().numpy() for part in (model.network(x), target))
         with_left += (learnt * left).sum(axis=0)
         with_itself += np.square(learnt).sum(axis=0)
     return np.clip(with_left / np.maximum(with_itself, 1e-30), 0, 1)

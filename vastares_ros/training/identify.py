@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from vastares_ros.core.arm import Arm
-from vastares_ros.core.errors import ConfigError
+from vastares_ros.core.errors import ConfigError, DatasetError
+from vastares_ros.core.samples import Episode
 from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.datasets import Dataset
 from vastares_ros.models.baselines import Ridge
 from vastares_ros.models.kinds import KINDS, make_model
 from vastares_ros.models.methods import network_config
+from vastares_ros.models.model import Model
 from vastares_ros.models.rigid_body import RigidBodyModel
 from vastares_ros.physics.identification import Identification
 from vastares_ros.runtime.bundle import Bundle
 
 from .config import check_friction_model
 from .dynamics import identify_dynamics
-from .fit import judged, split
+from .fit import judged
+from .folds import free_motion, leave_out
+from .splits import split
+
+FOLDS = 10  # for the bound: each is one identification more
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,12 @@ def identify_bundle(
     test: Sequence[str] = (),
     validation: Sequence[str] = (),
     skip: int = 0,
+    cross_validate: bool = True,
 ) -> tuple[Bundle, Identification]:
-    """Identify from what is not held out, and judge as `fit.fit_seeds` does.
+    """Identify from what is not held out, and judge and find the bound as `fit.fit_seeds` does.
+
+    Without validation recordings and with `cross_validate`, each training recording is left out in turn, up to `FOLDS`
+    more identifications, for the bound alone.
 
     Raises:
         ConfigError: see `identify_dynamics`.
@@ -69,14 +80,25 @@ def identify_bundle(
         RobotError: see `identify_dynamics`.
     """
     training, validated, tested = split(dataset, test, validation)
-    dynamics, found = identify_dynamics(
-        dataset, training, arm, config.friction_model, config.filter, config.friction_time_constant
-    )
-    model = make_model(config.model, len(dataset.joints), config.network, dynamics).eval()
+
+    def identified(episodes: Sequence[Episode]) -> tuple[Model, Identification]:
+        dynamics, found = identify_dynamics(
+            dataset, episodes, arm, config.friction_model, config.filter, config.friction_time_constant
+        )
+        return make_model(config.model, len(dataset.joints), config.network, dynamics).eval(), found
+
+    model, found = identified(training)
     chain = model.chain(dataset.rate, config.live)
     x, tau = (np.concatenate(part) for part in zip(*(chain.run_afresh(e) for e in training), strict=True))
     model.fit_scalers(x, tau)
     ridge = Ridge.fit(x[:, : model.n_motion_features], tau)
+    most = FOLDS if cross_validate and not validated else 0
+    source, folds = leave_out(training, dataset.rate, model.config.window, most)
+    left_out = []
+    for fold in folds:
+        with suppress(DatasetError):  # the others alone do not show enough of the arm
+            left_out.append((identified(fold.training)[0], fold.held_out))
+    free = free_motion(model, training, validated, source, left_out)
     parts = {"training": training, "validation": validated, "test": tested}
     about = {
         "split_rule": "by recording",
@@ -89,4 +111,4 @@ def identify_bundle(
             "base_parameters": [asdict(p) for p in found.base],
         },
     }
-    return judged(dataset, parts, config.model, model, ridge, config.live, x, about, skip), found
+    return judged(dataset, parts, config.model, model, ridge, config.live, x, free, about, skip), found

@@ -17,13 +17,14 @@ from vastares_ros.core.errors import ConfigError
 from vastares_ros.core.samples import Episode
 from vastares_ros.models.kinds import make_model
 from vastares_ros.models.methods import NETWORKS, Fitted
+from vastares_ros.models.networks import LearningModel
 from vastares_ros.models.rigid_body import IdentifiedDynamics
 
 from .checkpoint import Best, restore_checkpoint, save_checkpoint
 from .config import TrainConfig
 from .processor import kept_memory, quick_products
 from .seeds import SeedRun
-from .windows import LearningModel, Windows
+from .windows import Windows
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,15 @@ class Progress:
     validation: float | None
     learning_rate: float
     windows_per_s: float
+
+
+def in_round(report: Callable[[Progress], None], number: int, rounds: int) -> Callable[[Progress], None]:
+    """A report for one of several trainings, `number` from 0, that counts the epochs of all of them."""
+
+    def counted(p: Progress) -> None:
+        report(replace(p, epoch=p.epoch + number * p.epochs, epochs=rounds * p.epochs))
+
+    return counted
 
 
 def train_seeds(

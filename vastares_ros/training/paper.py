@@ -6,6 +6,14 @@ theirs are left out. The means are the paper's, not recomputed; None is what it 
 
 from __future__ import annotations
 
+PAPER_SPLITS = {"kuka1": (16_000, 4_000), "kuka2": (13_000, 4_560), "ur5": (15_000, 5_000)}
+"""Samples for training, and the next for testing, of the three data sets of [1], section 4.1."""
+
+TABLE_NAMES = ("ablation", "compare", "layers", "activations", "attention", "tune")
+"""Experiments that are tables of trainings, in the order of `training.experiment.EXPERIMENTS`."""
+
+EXPERIMENT_NAMES = (*TABLE_NAMES, "physics", "trajectories")
+
 PRINTED: dict[str, dict[str, tuple[float | None, ...]]] = {
     "kuka1": {
         "ResLSTM+SA+TA-hn": (0.1257, 0.0027, 0.0237, 0.0294, 0.0981, 0.1857, 0.0181, 0.0691),

@@ -8,8 +8,7 @@ from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.samples import Episode
 from vastares_ros.io.datasets import Dataset
 
-# Samples for training, and the next for testing, of the three data sets of [1], section 4.1.
-PAPER_SPLITS = {"kuka1": (16_000, 4_000), "kuka2": (13_000, 4_560), "ur5": (15_000, 5_000)}
+from .paper import PAPER_SPLITS
 
 
 def split(
@@ -65,6 +64,11 @@ def between(episodes: Sequence[Episode], start: int, end: int) -> tuple[Episode,
             parts.append(Episode(f"{e.name}[{low}:{high}]", e.joints, e.t[s], e.q[s], e.qd[s], e.tau[s], e.recording))
         start, end = start - len(e), end - len(e)
     return tuple(parts)
+
+
+def recordings(episodes: Sequence[Episode]) -> list[str]:
+    """The names of the recordings that some episodes were cut from, each once, in order."""
+    return list(dict.fromkeys(e.recording for e in episodes))
 
 
 def leakage_warning(recordings: Sequence[str]) -> str:

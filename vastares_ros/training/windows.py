@@ -11,9 +11,7 @@ from torch import Tensor
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.samples import Episode
 from vastares_ros.core.signals import FilterConfig
-from vastares_ros.models.networks import HybridModel, NetworkModel
-
-LearningModel = NetworkModel | HybridModel
+from vastares_ros.models.networks import LearningModel
 
 
 class Windows:

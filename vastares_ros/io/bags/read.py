@@ -23,10 +23,10 @@ from vastares_ros.core.errors import BagError, VastaresError
 from vastares_ros.core.joints import JointAssembler, columns, field
 from vastares_ros.core.samples import Array, Episode, seconds
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate
+from vastares_ros.io.formats import DEFAULT_TOPIC
 
 from .decode import FIELDS, JOINT_STATE, JointStates, MessageTable, decode, in_order, iter_messages, stack
 
-DEFAULT_TOPIC = "/joint_states"
 ABSURD = 1e6  # no joint is there, that fast or that strong: a damaged file or a broken driver
 
 _REPAIR = {".bag": "rosbag reindex", ".mcap": "mcap recover", ".db3": "sqlite3's .recover"}

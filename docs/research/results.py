@@ -1,4 +1,4 @@
-"""Write docs/results.md: the experiments of the paper and physics beside them, from raw files to the reading of them.
+"""Write results.md: the experiments of the paper and physics beside them, from raw files to tables and statements.
 
 The recordings are looked for in VASTARES_DATA, or in shared/data beside the checkout. What was computed before is read
 from the output folder; everything afresh takes about three hours on two cores.
@@ -35,9 +35,9 @@ PROPOSED = "ResLSTM+SA+VA-TA"
 RIVALS = ("LSTM", "GRU", "RNN", "MLP", "Transformer")
 ALONE = ("GRU", "MLP", PROPOSED)
 IDENTIFIED = {
-    "plain": ("--form", "plain"),
-    "rich": (),
-    "followed": ("--following", "20"),
+    "basic": ("--friction-model", "basic"),
+    "extended": (),
+    "adaptive": ("--friction-time-constant", "20"),
     "observer": ("--observer",),
 }
 PUSHES = [
@@ -63,8 +63,10 @@ class Robot:
     tune_epochs: int
     experiments: dict[str, tuple[int, int]]  # name -> seeds, epochs
     physics_epochs: int
-    goals: tuple[float, float]  # of the hybrid's nmse over that of plain identification and of the best network alone
-    gain: float  # of the momentum observer [rad/s], see docs/research.md
+    goals: tuple[
+        float, float
+    ]  # of the hybrid's nmse over that of the basic friction model and of the best network alone
+    gain: float  # of the momentum observer [rad/s], see docs/research/research.md
     note: str
 
 
@@ -112,7 +114,7 @@ ROBOTS = (
 def main() -> None:
     """Run what is missing, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("VASTARES_DATA", beside)))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("-o", "--output", type=Path, default=Path("out/results"), help="datasets, tables, cache")
@@ -141,7 +143,7 @@ def _experiments(robot: Robot, data: Path, folder: Path, jobs: int) -> None:
         if not files:
             raise SystemExit(f"{data / robot.files[0]} matches nothing: set VASTARES_DATA to the recordings")
         _run("prepare", *files, *robot.prepare, "-o", str(dataset))
-    common = ["--dataset", str(dataset), "-o", str(folder), "--jobs", str(jobs)]
+    common = [str(dataset), "-o", str(folder), "--jobs", str(jobs)]
     common += ["--test", robot.test, "--validation", robot.validation]
     _run("experiment", "tune", *common, "--seeds", "1", "--epochs", str(robot.tune_epochs))
     for name, (seeds, epochs) in robot.experiments.items():
@@ -151,7 +153,7 @@ def _experiments(robot: Robot, data: Path, folder: Path, jobs: int) -> None:
 
 def _left_out(folder: Path, epochs: int, jobs: int) -> None:
     """Each recording left out in turn; apart from the other experiments, whose cells are of another split."""
-    arguments = ["--dataset", str(folder / "dataset"), "-o", str(folder / "physics"), "--jobs", str(jobs)]
+    arguments = [str(folder / "dataset"), "-o", str(folder / "physics"), "--jobs", str(jobs)]
     _run("experiment", "physics", *arguments, "--seeds", "1", "--epochs", str(epochs))
 
 
@@ -183,8 +185,8 @@ def _contact(robot: Robot, folder: Path, jobs: int) -> None:
         str(folder / "dataset"),
         *split,
         *epochs,
-        "--prior",
-        "rigid_body",
+        "--rigid-body-model",
+        "identified",
         "-o",
         str(place / "hybrid"),
         "--force",
@@ -197,8 +199,8 @@ def _contact(robot: Robot, folder: Path, jobs: int) -> None:
         if not Path(bags[name]).exists():
             _write_bag(Path(bags[name]), dataset, name)
     bundles = [str(place / name) for name in ("network", *IDENTIFIED, "hybrid")]
-    files = ["--bags", bags[robot.test], "--free", bags[robot.validation], "--inject", str(config)]
-    _run("compare", "--bundles", *bundles, *files, "-o", str(place / "out"), "--jobs", str(jobs), "--force")
+    files = ["--on", bags[robot.test], "--free", bags[robot.validation], "--inject", str(config)]
+    _run("compare", *bundles, *files, "-o", str(place / "out"), "--jobs", str(jobs), "--force")
 
 
 def _write_bag(path: Path, dataset: Dataset, recording: str) -> None:
@@ -266,9 +268,9 @@ def _robot(robot: Robot, folder: Path) -> str:
         f"{_minutes(tables)} minutes of a core in all, which had other work as well.",
         "",
         f"    vastares prepare {' '.join(robot.files)} {' '.join(robot.prepare)} -o D",
-        f"    vastares experiment tune --dataset D --test {robot.test} --validation {robot.validation} --seeds 1 \\",
+        f"    vastares experiment tune D --test {robot.test} --validation {robot.validation} --seeds 1 \\",
         f"        --epochs {robot.tune_epochs} -o R",
-        f"    vastares experiment compare --dataset D --test {robot.test} --validation {robot.validation} --seeds 3 \\",
+        f"    vastares experiment compare D --test {robot.test} --validation {robot.validation} --seeds 3 \\",
         f"        --epochs {robot.experiments['compare'][1]} --tuned R/tuned.yaml -o R",
         "",
         "### The network and its rivals (tables 4 to 6 of [1])",
@@ -301,7 +303,7 @@ def _physics(output: Path) -> str:
         "",
     ]
     goals = [
-        "| recordings | plain identification | best network alone | hybrid | over plain (goal) | over network (goal) |",
+        "| recordings | basic friction model | best network alone | hybrid | over basic (goal) | over network (goal) |",
         "|---" * 6 + "|",
     ]
     of = [(r.name, r.title, r.goals) for r in ROBOTS]
@@ -311,11 +313,11 @@ def _physics(output: Path) -> str:
         mean = {row: t["nmse_mean"][0] for row, t in table.items()}
         alone = {row: x for row, x in mean.items() if row in ALONE}
         best = min(alone, key=lambda row: alone[row])
-        plain, hybrid = mean["plain identification"], mean[f"hybrid with {PROPOSED}"]
+        plain, hybrid = mean["basic friction model"], mean[f"hybrid with {PROPOSED}"]
         met = [_met(hybrid / plain, wanted[0]), _met(hybrid / alone[best], wanted[1])]
         goals.append(f"| {title} | {plain:.4f} | {alone[best]:.4f} ({best}) | {hybrid:.4f} | {met[0]} | {met[1]} |")
     lines += ["### Goals", "", *goals, ""]
-    lines += ["    vastares experiment physics --dataset D --seeds 1 --epochs 10 -o R    # iiwa 4, simulated 5", ""]
+    lines += ["    vastares experiment physics D --seeds 1 --epochs 10 -o R    # iiwa 4, simulated 5", ""]
     lines += [_pushed(robot, output / robot.name / "contact" / "out" / "comparison.json") for robot in ROBOTS]
     return "\n".join(lines)
 

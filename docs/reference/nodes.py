@@ -1,4 +1,4 @@
-"""Write docs/reference.md: parameters, topics and services of the nodes, from the tables in their classes."""
+"""Write docs/reference/nodes.md: parameters, topics and services of the nodes, from the tables in their classes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from vastares_ros.nodes import estimator, training
 from vastares_ros.nodes.managed import DIAGNOSTICS, ManagedNode, Parameter, Topic
 
-PAGE = Path(__file__).with_name("reference.md")
+PAGE = Path(__file__).with_name("nodes.md")
 NODES = {"estimator": estimator.EstimatorNode, "training": training.TrainingNode}
-CONFIG = "../config/{}.yaml"
+CONFIG = "../../config/{}.yaml"
 HEAD = """# Reference of the nodes
 
-Written by `python docs/reference.py` from the tables in the code; a test compares. A name that begins with `~/` is
-under the name of the node, for example `/estimator/valid`; all others but `/diagnostics` are under its namespace. Every
-output of the estimator but `/diagnostics` bears the stamp of the joint state that it answers.
+Written by `python docs/reference/nodes.py` from the tables in the code. A name that begins with `~/` is under the name
+of the node, for example `/estimator/valid`; all others but `/diagnostics` are under its namespace. Every output of the
+estimator but `/diagnostics` bears the stamp of the joint state that it answers.
 
 Both are lifecycle nodes, so they have the services `~/change_state`, `~/get_state` and so on, and publish
 `~/transition_event`; like every node they have `use_sim_time`. In the column QoS, a number is how many messages wait;

@@ -1,0 +1,117 @@
+"""Play a bag through the live estimator node over DDS, and compare what it publishes with the same model offline.
+
+The node runs as a process of its own in a ROS domain of its own. The status is 0 if every message is answered by the
+same outputs live as offline, to the last bit; else it is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.table import Table
+
+from vastares_ros.cli.arguments import console, messages, progress_of, write_json
+from vastares_ros.core.errors import RobotError
+from vastares_ros.core.samples import seconds
+from vastares_ros.io.bundles import load_bundle
+from vastares_ros.io.folders import check_file
+from vastares_ros.io.playback import Playback, read_playback
+from vastares_ros.io.robots import bundle_arm
+from vastares_ros.physics.wrench import WrenchEstimator
+from vastares_ros.runtime.bundle import Bundle
+from vastares_ros.runtime.device import device_for
+from vastares_ros.runtime.parity import Answers, Parity, compare, run_offline
+from vastares_ros.runtime.pipeline import Pipeline, make_wrench_estimator
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb."""
+    from vastares_ros.nodes.live import run_live
+
+    for file in (args.json, args.save):
+        if file:
+            check_file(file, args.force)
+    bundle = load_bundle(args.bundle)
+    playback = read_playback(args.bag, args.topic or bundle.topic, args.rate)
+    offline = run_offline(Pipeline(bundle, device_for("auto"), _wrench(bundle)), playback.messages)
+    expected = {name: int(came.sum()) for name, came in offline.came.items()}
+    with progress_of("playing", playback.duration) as advance:
+        live = run_live(args.bundle, bundle.joints, playback, expected, advance=advance)
+    parity = compare(live, offline)
+    title = f"{args.bag} live at {args.rate:g} times its pace, against offline"
+    console.print(_table(parity, len(playback.messages), title))
+    if parity.missed:
+        messages.print(_too_slow(parity, playback, args.rate))
+    if args.json:
+        write_json(args.json, _figures(parity, len(playback.messages), args.rate))
+    if args.save:
+        save(args.save, bundle.joints, playback, live)
+    return 0 if parity.equal else 1
+
+
+def save(path: Path, joints: tuple[str, ...], playback: Playback, live: Answers) -> None:
+    """Write the live estimates as Parquet: t [s], tau_free_<joint>, tau_ext_<joint> [N·m or A], latency_ms."""
+    came = live.came["estimated_torque"]
+    columns = {"t": np.array([seconds(stamp_ns) for stamp_ns, *_ in playback.messages])[came]}
+    for name, output in (("tau_free", "estimated_torque"), ("tau_ext", "external_torque")):
+        torques = live.values[output][came].T
+        columns |= {f"{name}_{joint}": torque for joint, torque in zip(joints, torques, strict=True)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns | {"latency_ms": live.latency[came] * 1e3}), path)
+
+
+def _wrench(bundle: Bundle) -> WrenchEstimator | None:
+    """What the node uses where nobody gives it a URDF."""
+    try:
+        return make_wrench_estimator(bundle, bundle_arm(bundle))
+    except RobotError:
+        return None
+
+
+def _figures(parity: Parity, count: int, rate: float) -> dict[str, Any]:
+    """As written to JSON."""
+    outputs = {name: asdict(output) for name, output in parity.outputs.items()}
+    return {
+        "messages": count,
+        "rate": rate,
+        **outputs,
+        "missed": parity.missed,
+        "strays": parity.strays,
+        "latency_ms": parity.latency_ms,
+        "equal": parity.equal,
+    }
+
+
+def _too_slow(parity: Parity, playback: Playback, rate: float) -> str:
+    """What it means that messages were missed, and what to do."""
+    expected = parity.outputs["valid"].expected
+    pace = (len(playback.messages) - 1) / playback.duration if playback.duration else 0.0
+    return (
+        f"the node was too slow: it missed {parity.missed} of {expected} joint states at {pace:.0f} Hz, and what it "
+        f"missed is missing in its windows, too. To compare all the same, play slower (--rate {rate / 4:g}). For a "
+        "node that keeps up, train a smaller network (`hidden`, `window`, or another `--model`) or use a rigid-body "
+        "model (vastares identify)"
+    )
+
+
+def _table(parity: Parity, count: int, title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("topic", no_wrap=True)
+    for column in ("expected", "received", "missing", "extra", "largest\ndifference"):
+        table.add_column(column, justify="right")
+    for name, output in parity.outputs.items():
+        difference = "none to compare" if output.max_difference is None else f"{output.max_difference:g}"
+        counts = (output.expected, output.received, output.missing, output.unexpected)
+        table.add_row(name, *map(str, counts), difference)
+    latency = {name: value for name, value in parity.latency_ms.items() if value is not None}
+    times = "latency p50 {p50:.2f}, p99 {p99:.2f}, max {max:.2f} ms".format(**latency) if latency else "no answer"
+    verdict = "equal to the last bit" if parity.equal else "[bold red]not equal[/bold red]"
+    table.caption = f"{count} messages, {parity.strays} strays; {times}; {verdict}"
+    table.caption_justify = "left"
+    return table
