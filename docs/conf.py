@@ -13,13 +13,12 @@ copyright = f"2026, {author}"
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["research/results.py", "reference/nodes.py"]
+exclude_patterns = ["research/results.py", "generate.py"]
 html_theme = "furo"
 html_title = "vastares_ros"
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing"]  # links to source files, which are not part of the site
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"

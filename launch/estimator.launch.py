@@ -8,14 +8,13 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 
+from vastares_ros.nodes.interfaces import ESTIMATOR
+
 CONFIG = Path(__file__).resolve().parents[1] / "config"
+PARAMETERS = ("bundle", "robot", "urdf", "frame_prefix", "autostart")  # those that are arguments too
 OVERRIDES = {
-    "bundle": (str, "folder of the trained bundle, required"),
-    "robot": (str, "name of the robot, for example ur5e: a bundle of another is refused"),
-    "urdf": (str, "URDF file for the wrench; empty: the topic robot_description, or else the robot's own"),
-    "frame_prefix": (str, "put before the frame of the wrench, as by robot_state_publisher, for example left/"),
-    "use_sim_time": (bool, "true: take time from /clock"),
-    "autostart": (bool, "false: stay unconfigured until a lifecycle manager, or ros2 lifecycle set, says otherwise"),
+    **{p.name: (type(p.default), p.description) for p in ESTIMATOR.parameters if p.name in PARAMETERS},
+    "use_sim_time": (bool, "If true, time comes from /clock."),
 }
 
 
@@ -27,13 +26,13 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(name, default_value="", description=description)
                 for name, (_, description) in OVERRIDES.items()
             ),
-            DeclareLaunchArgument("namespace", default_value="", description="namespace of the node, one for each arm"),
-            DeclareLaunchArgument("joint_states", default_value="joint_states", description="the robot's topic"),
+            DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
+            DeclareLaunchArgument("joint_states", default_value="joint_states", description="Topic of the robot."),
             DeclareLaunchArgument(
                 "params_file",
                 default_value="",
-                description="parameters of the node, before which go the arguments above that are not empty; empty: "
-                "config/estimator/ROBOT.yaml, or config/estimator.yaml where the robot has none",
+                description="File of parameters. The arguments above that are not empty override it. Empty: "
+                "config/estimator/ROBOT.yaml, or config/estimator.yaml if the robot has none.",
             ),
             OpaqueFunction(function=_node),
         ]

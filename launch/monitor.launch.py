@@ -18,12 +18,12 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.substitutions import ExecutableInPackage
 
 ARGUMENTS = {
-    "bundle": (None, "folder of the bundle that the estimator uses, required"),
-    "namespace": ("", "namespace of the robot and its estimator"),
-    "rviz": ("true", "false: without RViz"),
-    "plotjuggler": ("true", "false: without PlotJuggler"),
-    "fixed_frame": ("", "frame that RViz holds fixed; empty: the base of the robot"),
-    "use_sim_time": ("false", "true: RViz takes time from /clock"),
+    "bundle": (None, "Folder of the bundle that the estimator uses. Required."),
+    "namespace": ("", "Namespace of the robot and its estimator."),
+    "rviz": ("true", "If false, RViz is not started."),
+    "plotjuggler": ("true", "If false, PlotJuggler is not started."),
+    "fixed_frame": ("", "Fixed frame of RViz. Empty: the base of the robot."),
+    "use_sim_time": ("false", "If true, RViz takes time from /clock."),
 }
 
 

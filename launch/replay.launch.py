@@ -29,21 +29,23 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import ExecutableInPackage
 from lifecycle_msgs.msg import Transition
 
+from vastares_ros.nodes.interfaces import ESTIMATOR
+
 SHARE = Path(__file__).resolve().parents[1]
 DISCOVERY = "3"  # seconds in which estimator, player and recorder find each other
 REST = 2.0  # seconds that the estimator and the recorder have for the last messages
 ARGUMENTS = {
-    "bag": (None, "rosbag2 folder, .mcap, .db3 or ROS 1 .bag, required"),
-    "bundle": (None, "folder of the trained bundle, required"),
-    "output": ("", "folder to write a bag of input and output into, which must not exist yet; empty: none"),
-    "namespace": ("", "namespace of the estimator"),
-    "joint_states": ("/joint_states", "topic in the bag"),
-    "rate": ("1.0", "times the recorded pace"),
-    "urdf": ("", "URDF file for the wrench; empty: the topic robot_description, or else the robot's own"),
-    "params_file": (str(SHARE / "config" / "estimator.yaml"), "parameters of the estimator"),
+    "bag": (None, "Recording: a rosbag2 folder, .mcap, .db3 or ROS 1 .bag. Required."),
+    "bundle": (None, "Folder of the trained bundle. Required."),
+    "output": ("", "Folder for a bag of input and output. It must not exist yet. Empty: none is written."),
+    "namespace": ("", "Namespace of the estimator."),
+    "joint_states": ("/joint_states", "Topic in the bag."),
+    "rate": ("1.0", "Playback speed, as a multiple of the recorded one."),
+    "urdf": ("", next(p.description for p in ESTIMATOR.parameters if p.name == "urdf")),
+    "params_file": (str(SHARE / "config" / "estimator.yaml"), "File of parameters of the estimator."),
     "use_sim_time": (
         "false",
-        "true: take time from /clock, which is published where ros2 bag plays",
+        "If true, time comes from /clock, which ros2 bag publishes.",
     ),
 }
 

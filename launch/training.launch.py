@@ -8,15 +8,13 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 
+from vastares_ros.nodes.interfaces import TRAINING
+
 SHARE = Path(__file__).resolve().parents[1]
+PARAMETERS = ("dataset", "bundle", "robot", "contact_topic", "estimator", "autostart")  # those that are arguments too
 OVERRIDES = {
-    "dataset": (str, "folder that recordings are added to, required"),
-    "bundle": (str, "folder that training writes; it must not exist yet"),
-    "robot": (str, "name, for example ur5e, or YAML file of the robot: its joints, and what effort means"),
-    "contact_topic": (str, "topic ~/contact of an estimator, for example /estimator/contact: contact is not recorded"),
-    "estimator": (str, "estimator that is given the new bundle, for example /estimator"),
-    "use_sim_time": (bool, "true: take time from /clock"),
-    "autostart": (bool, "false: stay unconfigured until a lifecycle manager, or ros2 lifecycle set, says otherwise"),
+    **{p.name: (type(p.default), p.description) for p in TRAINING.parameters if p.name in PARAMETERS},
+    "use_sim_time": (bool, "If true, time comes from /clock."),
 }
 
 
@@ -28,12 +26,12 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(name, default_value="", description=description)
                 for name, (_, description) in OVERRIDES.items()
             ),
-            DeclareLaunchArgument("namespace", default_value="", description="namespace of the node, one for each arm"),
-            DeclareLaunchArgument("joint_states", default_value="joint_states", description="the robot's topic"),
+            DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
+            DeclareLaunchArgument("joint_states", default_value="joint_states", description="Topic of the robot."),
             DeclareLaunchArgument(
                 "params_file",
                 default_value=str(SHARE / "config" / "training.yaml"),
-                description="parameters of the node; the arguments above that are not empty go before it",
+                description="File of parameters. The arguments above that are not empty override it.",
             ),
             OpaqueFunction(function=_node),
         ]

@@ -1,7 +1,7 @@
 """Write results.md: the experiments of the paper and physics beside them, from raw files to tables and statements.
 
-The recordings are looked for in VASTARES_DATA, or in shared/data beside the checkout. What was computed before is read
-from the output folder; everything afresh takes about three hours on two cores.
+The recordings are in VASTARES_DATA, or in shared/data beside the checkout. Results that exist in the output folder are
+read from there. Without them, everything takes about three hours on two cores.
 """
 
 from __future__ import annotations
@@ -45,6 +45,11 @@ PUSHES = [
     for i, (axis, s) in enumerate((axis, s) for axis in range(3) for s in (1, -1))
 ]
 SIMULATED_EPOCHS = 5
+COMPARED = {
+    "better": "better than {}",
+    "worse": "worse than {}",
+    "level": "equal to {} (within the deviation of the seeds)",
+}
 GAIN = "44 to 71 %"  # of the proposed network over the LSTM, by tables 4 to 6 of [1]
 Table = dict[str, Any]
 
@@ -63,9 +68,7 @@ class Robot:
     tune_epochs: int
     experiments: dict[str, tuple[int, int]]  # name -> seeds, epochs
     physics_epochs: int
-    goals: tuple[
-        float, float
-    ]  # of the hybrid's nmse over that of the basic friction model and of the best network alone
+    goals: tuple[float, float]  # nmse of the hybrid over that of basic identification, and of the best network alone
     gain: float  # of the momentum observer [rad/s], see docs/research/research.md
     note: str
 
@@ -106,7 +109,7 @@ ROBOTS = (
         4,
         (0.8, 0.2),
         40.0,
-        "Four sets at 200 Hz, in all 7 minutes; `dynamic_test` takes no part: its qd is five times what q and t say.",
+        "Four sets at 200 Hz, in all 7 minutes; `dynamic_test` is not used: its qd is five times the derivative of q.",
     ),
 )
 
@@ -237,14 +240,17 @@ def _head() -> str:
     return f"""# Results on real recordings
 
 Written by `make results`, vastares_ros {vastares_ros.__version__}, torch {torch.__version__},
-{os.cpu_count()} cores of {_processor()}, {gpu}. None of the recordings is one of [1], so no figure here stands beside
-its tables.
+{os.cpu_count()} cores of {_processor()}, {gpu}. None of the recordings is one of [1], so the figures cannot be compared
+with its tables.
 
-nmse is the mean squared error over the variance of the training torque, per joint and averaged over joints; mean ±
-standard deviation over three seeds, or of seed 0 alone where no deviation stands; best in bold. Splits go by recording.
-The settings of each network (rate, weight decay, width, window: eight of each, fewer epochs, seed 0) were chosen
-on the validation recording, which also chooses the best epoch; GPR, LWPR, ridge regression and the mean have nothing to
-choose there. The test recording was used once, for these tables, and every method is judged on the same samples of it.
+nmse is the mean squared error over the variance of the training torque, for each joint and averaged over joints. It is
+the mean ± standard deviation over three seeds, or that of seed 0 alone if there is no deviation. The best is in bold.
+Splits are by recording. The settings of each network (rate, weight decay, width, window: eight settings, fewer epochs,
+seed 0) were chosen on the validation recording, which also chooses the best epoch. GPR, LWPR, ridge regression and the
+mean have nothing to choose. The test recording was used once, for these tables. Every method is evaluated on the same
+samples of it.
+
+<!-- test: skip page (needs the real recordings, and hours) -->
 """
 
 
@@ -265,15 +271,17 @@ def _robot(robot: Robot, folder: Path) -> str:
         f"## {robot.title}",
         "",
         f"{robot.note} Trained on {robot.training}; validation {robot.validation}; test {robot.test}. Training took "
-        f"{_minutes(tables)} minutes of a core in all, which had other work as well.",
+        f"{_minutes(tables)} core-minutes in all, on a computer that had other work too.",
         "",
-        f"    vastares prepare {' '.join(robot.files)} {' '.join(robot.prepare)} -o D",
-        f"    vastares experiment tune D --test {robot.test} --validation {robot.validation} --seeds 1 \\",
-        f"        --epochs {robot.tune_epochs} -o R",
-        f"    vastares experiment compare D --test {robot.test} --validation {robot.validation} --seeds 3 \\",
-        f"        --epochs {robot.experiments['compare'][1]} --tuned R/tuned.yaml -o R",
+        "```sh",
+        f"vastares prepare {' '.join(robot.files)} {' '.join(robot.prepare)} -o D",
+        f"vastares experiment tune D --test {robot.test} --validation {robot.validation} --seeds 1 \\",
+        f"    --epochs {robot.tune_epochs} -o R",
+        f"vastares experiment compare D --test {robot.test} --validation {robot.validation} --seeds 3 \\",
+        f"    --epochs {robot.experiments['compare'][1]} --tuned R/tuned.yaml -o R",
+        "```",
         "",
-        "### The network and its rivals (tables 4 to 6 of [1])",
+        "### The network and other methods (tables 4 to 6 of [1])",
         "",
         markdown(tables["compare"]),
         _rivals(tables["compare"]),
@@ -283,7 +291,7 @@ def _robot(robot: Robot, folder: Path) -> str:
         "",
     ]
     if "ablation" in tables:
-        lines += ["### What each part brings (tables 1 to 3)", "", markdown(tables["ablation"]), _ablation(tables), ""]
+        lines += ["### Ablation (tables 1 to 3)", "", markdown(tables["ablation"]), _ablation(tables), ""]
     if "layers" in tables:
         lines += ["### Hidden layers of the attention (figure 7)", "", _means(tables["layers"]), _layers(tables), ""]
     if "activations" in tables:
@@ -294,12 +302,12 @@ def _robot(robot: Robot, folder: Path) -> str:
 
 def _physics(output: Path) -> str:
     lines = [
-        "## Physics and network together",
+        "## Rigid-body models and networks",
         "",
-        "Each recording left out in turn, of everything; nmse averaged over joints, then over recordings; one seed.",
-        "Networks alone have the defaults of `vastares train` and no validation recording, so that all have the same",
-        "recordings to learn from. Where friction is followed, an estimate uses torque that was measured before its",
-        "sample; what that costs in contact is in the last tables.",
+        "Each recording is left out in turn, of identification, training and choices. nmse is averaged over joints,",
+        "then over recordings; one seed. Networks alone have the defaults of `vastares train` and no validation",
+        "recording, so that all methods have the same training recordings. With adaptive friction, an estimate uses",
+        "torque that was measured before its sample; the last tables show the effect on contact.",
         "",
     ]
     goals = [
@@ -317,7 +325,8 @@ def _physics(output: Path) -> str:
         met = [_met(hybrid / plain, wanted[0]), _met(hybrid / alone[best], wanted[1])]
         goals.append(f"| {title} | {plain:.4f} | {alone[best]:.4f} ({best}) | {hybrid:.4f} | {met[0]} | {met[1]} |")
     lines += ["### Goals", "", *goals, ""]
-    lines += ["    vastares experiment physics D --seeds 1 --epochs 10 -o R    # iiwa 4, simulated 5", ""]
+    physics = "vastares experiment physics D --seeds 1 --epochs 10 -o R  # iiwa 4, simulated 5"
+    lines += ["```sh", physics, "```", ""]
     lines += [_pushed(robot, output / robot.name / "contact" / "out" / "comparison.json") for robot in ROBOTS]
     return "\n".join(lines)
 
@@ -336,12 +345,12 @@ def _pushed(robot: Robot, file: Path) -> str:
         f"### Pushes of 10 N: {robot.title}",
         "",
         f"{figures['pushed']['pushes']} steps of half a second along ± x, y and z of the tool in {robot.test}",
-        f"({figures['free']['seconds']:.0f} s); all estimators learnt from {robot.training}. Thresholds are by "
+        f"({figures['free']['seconds']:.0f} s); all estimators were trained on {robot.training}. Thresholds are by "
         f"{seconds:.0f} s of {robot.validation}:",
-        "*highest* is the highest of them, *1/h* extrapolates to one false alarm an hour. Detected: of all pushes, of",
-        "those above the estimator's bound, and their median delay, missed ones being infinitely late. An alarm that",
-        "lasts from before a push does not detect it: an estimator which is off for long may detect more at a higher",
-        "threshold.",
+        "*highest* is the highest value there, *1/h* is extrapolated to one false alarm an hour. Detected: share of",
+        "all pushes, and of those above the bound of the estimator, with their median delay; a missed push has an",
+        "infinite delay. An alarm that began before a push does not detect it, so an estimator with long errors may",
+        "detect more at a higher threshold.",
         "",
         "| " + " | ".join(head) + " |",
         "|---" * len(head) + "|",
@@ -394,36 +403,35 @@ def _rivals(table: Table) -> str:
     lines = []
     by = {how: [n for n in RIVALS if _against(table, PROPOSED, n) == how] for how in ("better", "level", "worse")}
     if not by["level"] and not by["worse"]:
-        lines.append(f"- The claim of [1] holds here: the proposed network ({ours:.4f}) beats {_listed(by['better'])}.")
+        lines.append(
+            f"- The claim of [1] holds here: the proposed network ({ours:.4f}) is better than {_listed(by['better'])}."
+        )
     else:
-        holds = f"it beats {_listed(by['better'])}" if by["better"] else "it beats none of its rivals"
-        level = f", is level with {_listed(by['level'])} (within the spread of the seeds)" if by["level"] else ""
-        worse = f", and is behind {_listed(by['worse'])}" if by["worse"] else ""
+        holds = f"it is better than {_listed(by['better'])}" if by["better"] else "it is better than none of them"
+        level = f", equal to {_listed(by['level'])} (within the deviation of the seeds)" if by["level"] else ""
+        worse = f", and worse than {_listed(by['worse'])}" if by["worse"] else ""
         lines.append(f"- The claim of [1] does not hold in full here: {holds}{level}{worse}.")
     gain = 100 * (1 - ours / table["LSTM"]["nmse_mean"][0])
     lines.append(
-        f"- Its error is {abs(gain):.0f} % {'below' if gain >= 0 else 'above'} the LSTM's; [1] has {GAIN} below."
+        f"- Its error is {abs(gain):.0f} % {'below' if gain >= 0 else 'above'} that of the LSTM; in [1] it is "
+        f"{GAIN} below."
     )
     ridge = table["ridge"]["nmse_mean"][0]
     beaten = [row for row, t in table.items() if t["seeds"] and t["nmse_mean"][0] < ridge]
     lines.append(
-        f"- Ridge regression on trigonometric features ({ridge:.4f}) is beaten by {_listed(beaten)}."
+        f"- Ridge regression on trigonometric features ({ridge:.4f}) is worse than {_listed(beaten)}."
         if beaten
-        else f"- No network beats ridge regression on trigonometric features ({ridge:.4f})."
+        else f"- No network is better than ridge regression on trigonometric features ({ridge:.4f})."
     )
     worst = max(table[PROPOSED]["nmse"].items(), key=lambda item: item[1][0])
-    lines.append(f"- Its worst joint is {worst[0]} ({worst[1][0]:.4f}), which weighs most in its average.")
+    lines.append(f"- Its worst joint is {worst[0]} ({worst[1][0]:.4f}), which has the largest part in its average.")
     return "\n".join(lines) + "\n"
 
 
 def _ablation(tables: dict[str, Table]) -> str:
     table = tables["ablation"]
     others = [row for row in table if row not in (PROPOSED, "mean", "ridge")]
-    return "\n".join(
-        f"- Beside {row}, the full network is {_against(table, PROPOSED, row)}"
-        + {"level": " (within the spread of the seeds).", "better": ".", "worse": "."}[_against(table, PROPOSED, row)]
-        for row in others
-    )
+    return "\n".join(f"- The full network is {COMPARED[_against(table, PROPOSED, row)].format(row)}." for row in others)
 
 
 def _means(table: Table) -> str:
@@ -451,10 +459,10 @@ def _figure(table: Table, theirs: str, what: str) -> str:
     """What a figure of [1] says, and what this says."""
     best = min((row for row, t in table.items() if t["seeds"]), key=lambda row: table[row]["nmse_mean"][0])
     if best == theirs:
-        return f"[1] takes {what}, which is best here, too."
+        return f"[1] uses {what}, which is best here too."
     more = 100 * (table[theirs]["nmse_mean"][0] / table[best]["nmse_mean"][0] - 1)
-    doubt = "" if table[theirs]["seeds"] > 1 else "; with one seed, differences of a tenth are noise"
-    return f"[1] takes {what}. Here {best} is best, and the choice of [1] has {more:.0f} % more error{doubt}."
+    doubt = "" if table[theirs]["seeds"] > 1 else "; with one seed, differences of 10 % are noise"
+    return f"[1] uses {what}. Here {best} is best, and the choice of [1] has {more:.0f} % more error{doubt}."
 
 
 if __name__ == "__main__":

@@ -51,4 +51,4 @@ def test_a_configuration_for_another_method_says_whose_field_it_is(prepared, tmp
     assert main(["train", prepared, "--model", "lstm", "--config", example, "-o", str(tmp_path / "b")]) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
     own = "window, hidden, acceleration, rigid_body_torque"
-    assert f"unknown field network.hidden_layers: model lstm has {own} (docs/explanation/methods.md)" in said
+    assert f"unknown field network.hidden_layers: model lstm has {own} (docs/reference/training.md)" in said

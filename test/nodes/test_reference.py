@@ -1,6 +1,7 @@
-"""docs/reference/nodes.md says what the code has."""
+"""What is written about parameters, topics and services is what the code has."""
 
 import runpy
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,26 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
+from vastares_ros.core.signals import FilterConfig
+from vastares_ros.models.methods import METHODS
 from vastares_ros.nodes.estimator import EstimatorNode
 from vastares_ros.nodes.managed import ManagedNode
 from vastares_ros.nodes.training import TrainingNode
+from vastares_ros.training.config import RigidBodyModelConfig, TrainConfig
 
-REFERENCE = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "reference" / "nodes.py"))
+GENERATE = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "generate.py"))
 
 
-def test_page_is_what_the_program_writes():
-    assert REFERENCE["PAGE"].read_text(encoding="utf-8") == REFERENCE["page"](), "run python docs/reference/nodes.py"
+@pytest.mark.parametrize("path", GENERATE["files"](), ids=lambda path: path.name)
+def test_files_are_what_the_program_writes(path):
+    assert path.read_text(encoding="utf-8") == GENERATE["files"]()[path], "run python docs/generate.py"
+
+
+def test_every_field_of_a_configuration_is_described():
+    for config in (TrainConfig, RigidBodyModelConfig, FilterConfig, *(method.config for method in METHODS.values())):
+        texts = GENERATE["field_texts"](config)
+        assert set(texts) == {field.name for field in fields(config)}
+        assert all(texts.values())
 
 
 def endpoints(node: ManagedNode) -> dict:
@@ -44,7 +56,7 @@ def test_topics_are_those_of_the_running_node(ros, bundle_path, tmp_path, name):
     assert node.state == "active"
     expected = {}
     for topic in node.TOPICS:
-        depth, parameter, latched = REFERENCE["qos"](name, topic)
+        depth, parameter, latched = GENERATE["qos"](name, topic)
         full = f"/{name}{topic.name[1:]}" if topic.name.startswith("~") else f"/{topic.name.lstrip('/')}"
         expected[full, topic.published] = depth, not parameter, latched, bool(parameter)
     of_ros = ("/rosout", "/parameter_events", "/clock", f"/{name}/transition_event")
@@ -52,7 +64,7 @@ def test_topics_are_those_of_the_running_node(ros, bundle_path, tmp_path, name):
     assert running == expected
 
 
-@pytest.mark.parametrize(("name", "kind"), REFERENCE["NODES"].items())
+@pytest.mark.parametrize(("name", "kind"), [("estimator", EstimatorNode), ("training", TrainingNode)])
 def test_services_are_those_of_the_running_node(ros, bundle_path, tmp_path, name, kind):
     folder = {"bundle": str(bundle_path)} if name == "estimator" else {"dataset": str(tmp_path / "dataset")}
     node = ros.add(kind, **folder)

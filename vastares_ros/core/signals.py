@@ -25,9 +25,9 @@ class FilterConfig:
     """Low-pass of every signal.
 
     Attributes:
-        kind: "butterworth" or "none".
-        order: order of the low-pass.
-        cutoff_hz: -3 dB frequency [Hz]; must lie below half the sample rate.
+        kind: butterworth or none.
+        order: order of the low-pass, 1 to 8.
+        cutoff_hz: -3 dB frequency [Hz], below half the sample rate. A lower one gives smoother and later signals.
     """
 
     kind: str = "butterworth"

@@ -35,8 +35,9 @@ class GprConfig(Inputs):
     """The process's cost; its window is the newest sample.
 
     Attributes:
-        inducing: inducing points M (k-means centres of the samples).
-        subset: samples, drawn at random, that the hyperparameters are fitted to.
+        inducing: number of inducing points M (k-means centres of the samples), 1 to 4096.
+        subset: number of samples, drawn at random, that the hyperparameters are fitted to, 2 to 4096. The time grows
+            with its third power.
     """
 
     window: ClassVar[int] = 1

@@ -10,8 +10,8 @@ class Inputs:
     """Features besides positions and velocities; the base of every network's configuration.
 
     Attributes:
-        acceleration: feed qdd, too.
-        rigid_body_torque: feed the torque of the rigid-body model, too; only in a hybrid.
+        acceleration: whether the acceleration (difference of the filtered velocity) is an input too.
+        rigid_body_torque: whether the torque of the rigid-body model is an input too; needs a rigid-body model.
     """
 
     acceleration: bool = False

@@ -35,13 +35,13 @@ class LwprConfig(Inputs):
     """How the fields are placed and learn; its window is the newest sample.
 
     Attributes:
-        fields: receptive fields of a joint at most.
-        threshold: a sample that activates no field more than this becomes a new field's centre.
-        metric: diagonal of a new field's distance metric over standardised inputs; larger is narrower.
-        metric_rate: step of the metric's logarithm; 0 leaves the metric as it is.
-        projections: directions of a field's partial least squares.
-        forgetting: what statistics are multiplied by with every sample that concerns a field.
-        passes: times that training goes through the samples, in random order.
+        fields: largest number of receptive fields of a joint.
+        threshold: a sample that activates no field by more than this becomes the centre of a new field.
+        metric: diagonal of the distance metric of a new field over standardised inputs; larger is narrower.
+        metric_rate: step of the logarithm of the metric; 0 keeps the metric.
+        projections: number of directions of the partial least squares of a field.
+        forgetting: factor by which the statistics of a field are multiplied at every sample that activates it.
+        passes: number of passes over the samples, in random order.
     """
 
     window: ClassVar[int] = 1

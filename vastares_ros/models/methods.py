@@ -106,7 +106,7 @@ def network_config(name: str, values: object, where: str = "network") -> Any:
     for key in values:
         if key not in known:
             own = ", ".join(k for k in known if k not in chosen.fixed)
-            raise ConfigError(f"unknown field {where}.{key}: model {name} has {own} (docs/explanation/methods.md)")
+            raise ConfigError(f"unknown field {where}.{key}: model {name} has {own} (docs/reference/training.md)")
     for key, value in chosen.fixed.items():
         if values.get(key, value) != value:
             raise ConfigError(f"{where}.{key} is {values[key]!r}, but model {name} has {value!r}: leave it out")

@@ -23,8 +23,8 @@ class MlpConfig(Inputs):
     """The perceptron's shape; its window is the newest sample.
 
     Attributes:
-        hidden: units of a hidden layer.
-        layers: hidden layers.
+        hidden: units of a hidden layer, 1 to 4096.
+        layers: number of hidden layers, 1 to 10.
     """
 
     window: ClassVar[int] = 1

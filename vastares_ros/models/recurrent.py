@@ -24,9 +24,9 @@ class RecurrentConfig(Inputs):
     """A recurrent network's shape.
 
     Attributes:
-        window: samples T the network sees, newest last.
-        hidden: hidden size of the layer.
-        kind: "lstm", "gru" or "rnn" (tanh); the method says which.
+        window: samples T in the window, newest last, 2 to 1024.
+        hidden: hidden size of the layer, 1 to 1024.
+        kind: lstm, gru or rnn (tanh); given by the method.
     """
 
     window: int = 32

@@ -27,11 +27,11 @@ class TransformerConfig(Inputs):
     """The encoder's shape.
 
     Attributes:
-        window: samples T the network sees, newest last.
-        width: size of a sample's embedding.
-        heads: attention heads; they share the width among them.
-        layers: encoder layers.
-        feedforward: units of a layer's feed-forward part.
+        window: samples T in the window, newest last, 2 to 1024.
+        width: size of a sample's embedding, a multiple of twice `heads`.
+        heads: number of attention heads, 1 to 64; they share the width.
+        layers: number of encoder layers, 1 to 12.
+        feedforward: units of the feed-forward part of a layer, 1 to 4096.
     """
 
     window: int = 32

@@ -52,19 +52,19 @@ class NetworkConfig(Inputs):
     """The network's shape, and the choices that [1] leaves open.
 
     Attributes:
-        window: samples T the network sees, newest last.
-        hidden: hidden size h of the LSTM.
-        hidden_layers: hidden layers of both attention MLPs ([1], figure 7: three).
-        spatial: spatial attention on or off.
-        spatial_activation: activation of its MLP ([1], figure 8: sigmoid).
-        residual: residual connection around the LSTM on or off (section 3.1).
-        temporal: "va" (velocity-aware fusion), "hn" (TA-hn), "wa" (TA-WA) or "none" (the last hidden state).
-        temporal_activation: activation of the temporal MLP ([1], figure 8: selu).
-        temporal_axis: the softmax of algorithm 3 runs over "hidden" units of a step, or over "time".
-        velocity: what algorithm 2 sees: the "newest" velocities of all joints, the joint's "own" over the window,
-            or all joints' over the "window".
-        sigmoid: where section 3.1's sigmoid stands: on the "lstm" output, on the "residual" branch, on their "sum".
-        rescale: multiply attention weights that sum to one over n entries by n, so that their mean is one.
+        window: samples T in the window, newest last, 2 to 1024.
+        hidden: hidden size h of the LSTM, 2 to 1024.
+        hidden_layers: hidden layers of both attention MLPs, 0 to 10 ([1], figure 7: 3).
+        spatial: whether there is spatial attention over positions and velocities.
+        spatial_activation: activation of its MLP: sigmoid, tanh, relu, elu or selu ([1], figure 8: sigmoid).
+        residual: whether there is a residual connection around the LSTM ([1], section 3.1).
+        temporal: va (velocity-aware fusion), hn (TA-hn), wa (TA-WA) or none (the last hidden state).
+        temporal_activation: activation of the temporal MLP: sigmoid, tanh, relu, elu or selu ([1], figure 8: selu).
+        temporal_axis: axis of the softmax of the temporal attention (algorithm 3): hidden (units of a step) or time.
+        velocity: input of the fusion (algorithm 2): newest (the newest velocities of all joints), own (those of the
+            joint over the window) or window (those of all joints over the window).
+        sigmoid: place of the sigmoid of section 3.1: lstm (its output), residual (the branch) or sum.
+        rescale: whether attention weights, which sum to one, are multiplied by their number, so that their mean is one.
     """
 
     window: int = 32

@@ -46,6 +46,7 @@ class Parameter:
         change: when it may be set.
         choices: the values it may have; empty for any.
         limits: the smallest and the largest number it may be.
+        example: a value in YAML, of a parameter that is `Unset`.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Parameter:
     change: Change = Change.UNCONFIGURED
     choices: tuple[str, ...] = ()
     limits: tuple[float, float] | None = None
+    example: str = ""
 
     @property
     def type(self) -> str:
@@ -117,15 +119,23 @@ class Interface:
 
 
 AUTOSTART = Parameter(
-    "autostart", True, "Configure and activate by itself; false waits for `ros2 lifecycle set`.", Change.START
+    "autostart",
+    True,
+    "Whether the node configures and activates itself. If false, a lifecycle manager or `ros2 lifecycle set` does it.",
+    Change.START,
 )
 WARN_PERIOD = Parameter(
-    "warn_period", 5.0, "Time between two log lines about the same trouble [s].", Change.LIVE, limits=(0.0, 3600.0)
+    "warn_period",
+    5.0,
+    "Time between two log lines about the same problem [s]. /diagnostics reports it every second.",
+    Change.LIVE,
+    limits=(0.0, 3600.0),
 )
 RELIABILITY = Parameter(
     "reliability",
     "reliable",
-    "Of the subscription to joint_states; best_effort hears every publisher, reliable loses nothing.",
+    "Reliability of the subscription to joint_states. A reliable subscription loses no message, but receives nothing "
+    "from a best-effort publisher; the node reports that. A best_effort one receives from every publisher.",
     Change.START,
     RELIABILITIES,
 )
@@ -133,7 +143,7 @@ DIAGNOSTICS = Topic(
     "/diagnostics",
     "diagnostic_msgs/msg/DiagnosticArray",
     True,
-    "Health once a second: level, what to do, and figures; in every state.",
+    "State of the node once a second: level, what to do, and figures. Published in every lifecycle state.",
 )
 
 ESTIMATOR = Interface(
@@ -143,53 +153,92 @@ ESTIMATOR = Interface(
         Parameter(
             "bundle",
             "",
-            "Folder of the trained bundle, required. Set while the node runs, it is loaded beside the one at work and "
-            "takes over between two messages; another robot's is refused.",
+            "Folder of the trained bundle. Required. If it is set while the node runs, the new bundle is loaded "
+            "beside the one in use, fills its window, and replaces it between two messages. A bundle of another "
+            "robot, or with another meaning of effort, is refused.",
             Change.LIVE,
         ),
-        Parameter("robot", "", "Robot that the bundle must be for, by the name in it; empty takes any."),
-        Parameter("device", "auto", "auto (CUDA where there is one), cpu, cuda or cuda:N."),
+        Parameter(
+            "robot",
+            "",
+            "Name of the robot, for example ur5e. A bundle of another robot is refused. Empty: any bundle is accepted.",
+        ),
+        Parameter(
+            "device",
+            "auto",
+            "Device that the model runs on: auto (CUDA if available, else CPU), cpu, cuda or cuda:1. One window is "
+            "little work, so a CPU core is often as fast as a GPU.",
+        ),
         RELIABILITY,
-        Parameter("output_reliability", "reliable", "Of all that is published.", Change.START, RELIABILITIES),
+        Parameter(
+            "output_reliability",
+            "reliable",
+            "Reliability of all topics that the node publishes. best_effort suits a wireless link.",
+            Change.START,
+            RELIABILITIES,
+        ),
         Parameter(
             "contact_factor",
             1.0,
-            "A joint is in contact where its external torque exceeds its bound times this.",
+            "A joint is in contact if its external torque exceeds its bound times this factor. 99 % of free motion "
+            "stays below the bound. So 1.0 reports a false contact in up to 1 % of the time, and 2.0 very rarely.",
             Change.LIVE,
             limits=(0.0, 1000.0),
         ),
         Parameter(
-            "zero_duration", 1.0, "How long the arm must have stood still for ~/zero [s].", Change.LIVE, (), (0.1, 60.0)
+            "zero_duration",
+            1.0,
+            "Time for which the arm must have stood still before ~/zero; the zero is the mean over this time [s].",
+            Change.LIVE,
+            limits=(0.1, 60.0),
         ),
         Parameter(
-            "zero_speed", 0.02, "Speed that still counts as standing still [rad/s].", Change.LIVE, (), (0.0, 10.0)
+            "zero_speed",
+            0.02,
+            "Highest speed of a joint that still counts as standing still [rad/s].",
+            Change.LIVE,
+            limits=(0.0, 10.0),
         ),
         Parameter(
             "drift_time",
             0.0,
-            "Time constant by which slow drift of the external torque is followed and taken out, of joints that move, "
-            "while there is no contact and no acceleration [s]; 0 takes none out.",
+            "Time constant with which slow drift of the external torque is estimated and removed [s], for example "
+            "60.0. 0.0 removes none. Only the time counts in which the joint moves, no joint is in contact or "
+            "accelerates, and the estimate is valid.",
             Change.LIVE,
             limits=(0.0, 86400.0),
         ),
         Parameter(
             "drift_limit",
             0.5,
-            "Share of a joint's bound that is taken out as drift at the most, also of a lasting push below the bound.",
+            "At most this share of a joint's bound is removed as drift. A lasting push below the bound is removed like "
+            "drift, up to this share. A push that is reported as contact is not.",
             Change.LIVE,
             limits=(0.0, 1.0),
         ),
         Parameter(
             "urdf",
             "",
-            "URDF file for the wrench; empty takes the topic robot_description as soon as it comes, and until then the "
-            "URDF in the bundle, or else the one in the package.",
+            "URDF file for the wrench. Empty: the topic robot_description; until it is received, the URDF in the "
+            "bundle, or else the one in the package. Without any there is no wrench. /diagnostics reports which one "
+            "is used.",
         ),
         Parameter(
-            "tip_frame", "", "Link that is pushed; empty takes the robot's tip, or the link behind the last joint."
+            "tip_frame",
+            "",
+            "Link of the URDF at which the wrench acts. Empty: the tip in config/robots if the robot is there, else "
+            "the link after the last joint.",
         ),
-        Parameter("wrench_frame", "", "Link in whose axes and about whose origin the wrench is; empty is the tip."),
-        Parameter("frame_prefix", "", "Put before the wrench's frame_id, as by robot_state_publisher."),
+        Parameter(
+            "wrench_frame",
+            "",
+            "Link of the URDF in whose axes, and about whose origin, the wrench is given. Empty: the tip.",
+        ),
+        Parameter(
+            "frame_prefix",
+            "",
+            "Prefix of the frame_id of the wrench, like the frame_prefix of robot_state_publisher, for example left/.",
+        ),
         WARN_PERIOD,
         AUTOSTART,
     ),
@@ -219,66 +268,144 @@ ESTIMATOR = Interface(
     (
         Service(
             "~/zero",
-            "Makes the mean external torque of the last zero_duration the zero of each joint. Refused where the arm "
-            "moved, the estimate was not valid, or joint states are missing. Drift is followed anew from there.",
+            "Takes the mean external torque of the last zero_duration as the zero of each joint. Refused if the arm "
+            "moved, the estimate was not valid, or joint states are missing. The estimate of drift starts again.",
         ),
-        Service("~/reset", "Forgets the zero, the drift and the window, as after the start."),
+        Service("~/reset", "Resets the zero, the drift and the window to their state after the start."),
     ),
 )
-_RANGE = "one for all joints, or one for each; unset: the robot's URDF, or else what was seen"
+_EACH = "One value for all joints, or one for each. Unset: the limit in the robot's URDF"
+_RECORDED = "or else what was recorded so far."
+_POSITION = f"{_EACH} (at most half a turn each way), {_RECORDED}"
 TRAINING = Interface(
     "Record joint states into a dataset, say what is still missing, and train in a child process. A lifecycle node\n"
     "that starts by itself. config/training.yaml explains the parameters.",
     (
         AUTOSTART,
         WARN_PERIOD,
-        Parameter("dataset", "", "Folder that recordings are added to, required."),
-        Parameter("robot", "", "Name or YAML file of the robot: joint names, limits, and what effort means."),
-        Parameter("joints", Unset.STRING_ARRAY, "Joints to record, in order; unset: the robot's, or all."),
-        Parameter("effort_unit", "", "N·m (or Nm) or A; empty: the robot's, or N·m."),
+        Parameter(
+            "dataset",
+            "",
+            "Folder that recordings are added to. Required. It is made if it does not exist. Only one node may record "
+            "into it.",
+        ),
+        Parameter(
+            "robot",
+            "",
+            "Name of a robot in config/robots, for example ur3, or the path of such a file. It gives the joint names, "
+            "the meaning of effort and the ranges of motion. Empty: all published joints, with effort in N·m.",
+        ),
+        Parameter(
+            "joints",
+            Unset.STRING_ARRAY,
+            "Joints to record, in this order. Unset: those of the robot, or all.",
+            example='["shoulder", "elbow"]',
+        ),
+        Parameter(
+            "effort_unit", "", "Unit of the recorded torque: N·m (or Nm) or A. Empty: that of the robot, or N·m."
+        ),
         Parameter(
             "effort_scale",
             Unset.DOUBLE_ARRAY,
-            "Effort × scale = torque; one, or one a joint; unset: the robot's, or 1.",
+            "The recorded torque is the published effort times this factor: one value for all joints, or one for each. "
+            "-1.0 corrects an inverted sign. Unset: that of the robot, or 1.0.",
+            example="[1.0]",
         ),
         RELIABILITY,
-        Parameter("contact_topic", "", "Topic ~/contact of an estimator: contact is not recorded; empty: no refusal."),
-        Parameter("position_min", Unset.DOUBLE_ARRAY, f"Lowest position that coverage asks for [rad]: {_RANGE}."),
-        Parameter("position_max", Unset.DOUBLE_ARRAY, f"Highest position that coverage asks for [rad]: {_RANGE}."),
-        Parameter("velocity_max", Unset.DOUBLE_ARRAY, f"Speed that coverage asks for, both ways [rad/s]: {_RANGE}."),
         Parameter(
-            "enough_coverage", 0.5, "Share of each joint's ranges that is enough.", Change.LIVE, limits=(0.0, 1.0)
+            "contact_topic",
+            "",
+            "Topic ~/contact of an estimator, for example /estimator/contact. What it reports as contact is not "
+            "recorded, nor half a second before and after. Empty: everything is recorded.",
         ),
-        Parameter("enough_seconds", 300.0, "Recorded time that is enough [s].", Change.LIVE, limits=(0.0, 1e9)),
-        Parameter("bags", Unset.STRING_ARRAY, "Bags that ~/start records instead of the live robot.", Change.LIVE),
-        Parameter("bundle", "", "Folder that ~/train writes; it must not exist yet.", Change.LIVE),
-        Parameter("train_config", "", "Training configuration, a YAML file; empty: its defaults.", Change.LIVE),
-        Parameter("test", Unset.STRING_ARRAY, "Recordings kept out of training to judge the model.", Change.LIVE),
-        Parameter("device", "auto", "Device to train on: auto, cpu, cuda or cuda:N.", Change.LIVE),
-        Parameter("estimator", "", "Estimator node whose bundle is set to a new one; empty: none.", Change.LIVE),
+        Parameter(
+            "position_min",
+            Unset.DOUBLE_ARRAY,
+            f"Lowest position that coverage requires [rad]. {_POSITION}",
+            example="[-1.5]",
+        ),
+        Parameter(
+            "position_max",
+            Unset.DOUBLE_ARRAY,
+            f"Highest position that coverage requires [rad]. {_POSITION}",
+            example="[1.5]",
+        ),
+        Parameter(
+            "velocity_max",
+            Unset.DOUBLE_ARRAY,
+            f"Speed that coverage requires in both directions [rad/s]. {_EACH}, {_RECORDED}",
+            example="[1.0]",
+        ),
+        Parameter(
+            "enough_coverage",
+            0.5,
+            "Share of the ranges of every joint that is enough data.",
+            Change.LIVE,
+            limits=(0.0, 1.0),
+        ),
+        Parameter("enough_seconds", 300.0, "Recorded time that is enough data [s].", Change.LIVE, limits=(0.0, 1e9)),
+        Parameter(
+            "bags",
+            Unset.STRING_ARRAY,
+            "Bags that ~/start records instead of the live robot, from the topic that joint_states is remapped to.",
+            Change.LIVE,
+            example='["run1.mcap", "run2"]',
+        ),
+        Parameter("bundle", "", "Folder that ~/train writes. It must not exist yet.", Change.LIVE),
+        Parameter(
+            "train_config",
+            "",
+            "Training configuration, a YAML file like config/train.yaml. Empty: the defaults.",
+            Change.LIVE,
+        ),
+        Parameter(
+            "test",
+            Unset.STRING_ARRAY,
+            "Names of recordings, as ~/stop returns them, that are not trained on and on which the model is evaluated. "
+            "Unset: none; then the error on motion that was not trained on is unknown.",
+            Change.LIVE,
+            example='["rec_20260101_120000"]',
+        ),
+        Parameter(
+            "device",
+            "auto",
+            "Device to train on: auto (CUDA if available, else CPU), cpu, cuda or cuda:1.",
+            Change.LIVE,
+        ),
+        Parameter(
+            "estimator",
+            "",
+            "Name of an estimator node, for example /estimator, whose parameter bundle is set to each new bundle. "
+            "Empty: none.",
+            Change.LIVE,
+        ),
     ),
     (
-        Topic("joint_states", JOINT_STATE, False, "The robot's, with position, velocity and effort."),
+        Topic("joint_states", JOINT_STATE, False, "Joint states of the robot, with position, velocity and effort."),
         Topic(
             "~/coverage",
             JOINT_STATE,
             True,
-            "Share of each joint's range that the dataset and the recording that is on have seen, 0 to 1: of position, "
-            "moved through in both directions, and of velocity. Once a second while recording; latched.",
+            "Share of each joint's range that the dataset and the current recording cover, 0 to 1: of position "
+            "(passed in both directions) and of velocity. Published once a second during a recording; latched.",
         ),
-        Topic("~/progress", "std_msgs/msg/Float32", True, "Of training, 0 to 1; NaN once it failed."),
+        Topic("~/progress", "std_msgs/msg/Float32", True, "Progress of training, 0 to 1; NaN after it failed."),
         Topic("~/loss", "std_msgs/msg/Float32", True, "Training loss of each epoch."),
         DIAGNOSTICS,
     ),
     (
-        Service("~/start", "Start a recording, or record the bags of parameter bags; refused while one is on."),
-        Service("~/stop", "End the recording and add it to the dataset; refused while none is on."),
+        Service("~/start", "Starts a recording, or records the bags of parameter bags. Refused during a recording."),
+        Service("~/stop", "Ends the recording and adds it to the dataset. Refused if there is no recording."),
         Service(
             "~/discard",
-            "Drop the recording that is on, or else the last one finished: it is moved into DATASET/discarded, as a "
-            "dataset of its own. Refused where there is none, and for finished ones while training reads them.",
+            "Discards the current recording, or else the last one: it is moved into DATASET/discarded, which is a "
+            "dataset too. Refused if there is none, and for a finished one while training reads it.",
         ),
-        Service("~/train", "Train parameter bundle on the dataset, in a process of its own; refused while one runs."),
+        Service(
+            "~/train",
+            "Trains a model on the dataset, in a child process, and writes parameter bundle. Refused during a "
+            "training.",
+        ),
     ),
 )
 INTERFACES = {"estimator": ESTIMATOR, "training": TRAINING}

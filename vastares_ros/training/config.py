@@ -39,9 +39,12 @@ class RigidBodyModelConfig:
     """The rigid-body model that a network corrects.
 
     Attributes:
-        kind: "rigid_body", identified from the training recordings, or "none": the network learns all of the torque.
-        form: of friction, one of `physics.friction.FORMS`.
-        following: time in which the level of friction is followed [s]; 0: as identified, see `physics.friction`.
+        kind: none: the network learns all of the torque; identified: a rigid-body model is identified from the training
+            recordings, and the network learns what it leaves.
+        friction_model: basic (viscous and Coulomb friction, and an offset) or extended (also friction that depends on
+            low speed, load and travel).
+        friction_time_constant: time constant of adaptive friction [s], 1 to 3600; 0 keeps the friction coefficients as
+            identified.
     """
 
     kind: str = "none"
@@ -59,20 +62,21 @@ class TrainConfig:
     """Everything that a training run depends on, besides the data.
 
     Attributes:
-        model: the method, a name of `models.methods.METHODS`.
-        network: its network, of the method's configuration class; a mapping is parsed as one.
+        model: name of the method: va_sta_reslstm, or an ablation of it (reslstm_sa_ta_hn, reslstm_sa_ta_wa,
+            lstm_sa_va_ta, lstm_sa), or a method it is compared with (lstm, gru, rnn, mlp, transformer, gpr, lwpr).
+        network: the network of the method. Each method has fields of its own.
         rigid_body_model: what the network corrects, if anything.
-        filter: low-pass of all signals, see `FilterConfig`.
-        epochs: passes over the training windows.
-        epoch_windows: windows of a pass at most; where there are more, every pass draws that many anew.
-        batch: windows a step ([1]: 128).
+        filter: causal low-pass of positions, velocities and torques.
+        epochs: number of passes over the training windows.
+        epoch_windows: largest number of windows in a pass. If there are more, each pass draws this many at random.
+        batch: windows in a step ([1]: 128).
         learning_rate: initial rate of Adam ([1]: 0.01).
-        plateau_factor: what the rate is multiplied by on a plateau of the training loss.
-        plateau_patience: epochs without progress that make a plateau.
+        plateau_factor: factor by which the rate is multiplied on a plateau of the training loss.
+        plateau_patience: epochs without progress after which there is a plateau.
         weight_decay: decoupled weight decay of Adam; 0 is the plain Adam of [1].
-        early_stopping: epochs without progress on the validation recordings after which training ends; used only
-            where validation recordings are named, which then also choose the best epoch, joint by joint.
-        seed: of the initial weights and of the order of the windows.
+        early_stopping: epochs without progress on the validation recordings after which training ends. It is used only
+            if validation recordings are named; they then also choose the best epoch of each joint.
+        seed: seed of the initial weights and of the order of the windows.
     """
 
     model: str = "va_sta_reslstm"
