@@ -1,3 +1,4 @@
+import os
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -8,8 +9,12 @@ from safetensors.torch import load_file, save_file
 
 from vastares_ros.core.errors import BundleError, OutputError
 from vastares_ros.io import bundles
-from vastares_ros.io.bundles import load_bundle, save_bundle
+from vastares_ros.io.bags import write_joint_states
+from vastares_ros.io.bundles import is_bundle, load_bundle, read_index, save_bundle
+from vastares_ros.io.datasets import load_dataset, write_dataset
 from vastares_ros.io.folders import sha256
+from vastares_ros.io.mcap import written_mcap
+from vastares_ros.io.recorder import EpisodeRecorder
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.runtime.estimator import Estimator
 from vastares_ros.training.config import TrainConfig
@@ -26,6 +31,32 @@ def bundle(dataset):
 def folder(tmp_path, bundle):
     save_bundle(tmp_path / "b", bundle)
     return tmp_path / "b"
+
+
+@pytest.fixture(params=[0o022, 0o027])
+def umask(request):
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def test_files_are_as_readable_as_the_umask_allows(tmp_path, bundle, dataset, umask):
+    save_bundle(str(tmp_path / "bundle"), bundle)
+    write_dataset(str(tmp_path / "data"), dataset)
+    EpisodeRecorder(tmp_path / "live", dataset, "a").move_aside()
+    write_joint_states(tmp_path / "bag", {})
+    with written_mcap(str(tmp_path / "live.mcap")):
+        pass
+    written = list(tmp_path.rglob("*"))
+    assert {"model.safetensors", "golden.safetensors", "one.parquet", "live.mcap"} <= {p.name for p in written}
+    for path in written:
+        assert path.stat().st_mode & 0o777 == (0o777 if path.is_dir() else 0o666) & ~umask, path
+
+
+def test_paths_may_be_text(folder, tmp_path, dataset):
+    assert load_bundle(str(folder)).joints == tuple(read_index(str(folder))["joints"]) and is_bundle(str(folder))
+    write_dataset(str(tmp_path / "d"), dataset)
+    assert load_dataset(str(tmp_path / "d")).joints == dataset.joints
 
 
 def test_a_bundle_comes_back_as_it_was_written(folder, bundle, dataset):

@@ -82,6 +82,13 @@ def test_one_lost_sample_is_no_gap(bundle, samples):
     assert warmed_up(estimates[WINDOW - 1 :])
 
 
+@pytest.mark.parametrize("rate", [94.0, 222.0, 400.0])
+def test_stamps_in_whole_milliseconds_are_no_wrong_rate(bundle, samples, rate):
+    stamped = [replace(s, t=1000 + round(i / rate, 3)) for i, s in enumerate(samples)]
+    estimates = run(Estimator(replace(bundle, rate=rate)), stamped)
+    assert not [e.detail for e in estimates if e.validity is Validity.WRONG_RATE]
+
+
 def test_a_clock_that_jumps_back_starts_afresh(bundle, samples):
     estimates = run(Estimator(bundle), samples[:50] + samples[:30])
     assert estimates[50].validity is Validity.CLOCK_JUMPED

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from vastares_ros.cli.arguments import console, scores_table
 from vastares_ros.core.errors import BagError
-from vastares_ros.io.bags import joint_state_topics, read_joint_states
+from vastares_ros.io.bags import bag_facts
 from vastares_ros.io.bundles import is_bundle, load_bundle
 from vastares_ros.io.datasets import is_dataset, load_dataset
 from vastares_ros.runtime.bundle import Bundle
@@ -76,16 +77,22 @@ def _dataset(path: Path) -> None:
 
 
 def _bag(path: Path) -> None:
-    topics = joint_state_topics(path)
-    if not topics:
-        raise BagError(f"{path} holds no topic of type sensor_msgs/JointState: record /joint_states")
-    table = Table(title=str(path), title_justify="left")
-    for column in ("topic", "messages", "joints"):
-        table.add_column(column, justify="right" if column == "messages" else "left")
-    for topic, count in topics.items():
-        names = dict.fromkeys(n for t in read_joint_states(path, topic).tables for n in t.names) if count else ()
-        table.add_row(topic, str(count), ", ".join(names))
-    console.print(table)
+    facts = bag_facts(path)
+    if not facts.joint_states:
+        held = ", ".join(f"{kind} on {topic}" for topic, (kind, _) in facts.others.items()) or "no topic at all"
+        raise BagError(f"{path} holds no topic of type sensor_msgs/JointState, but {held}: record /joint_states")
+    for of in facts.joint_states:
+        rate = f" at {of.rate:.1f} Hz" if of.messages > 1 else ""
+        console.print(f"{of.topic}: {of.messages} messages{rate}, {of.duration:.1f} s", markup=False)
+        table = Table("joint", "lowest effort", "highest effort")
+        for joint, low, high in zip(of.joints, *of.effort, strict=True):
+            table.add_row(escape(joint), *("none" if x != x else f"{x:.2f}" for x in (low, high)))
+        if of.joints:
+            console.print(table)
+    for topic, (kind, count) in facts.others.items():
+        console.print(f"{topic}: {count} messages of {kind}", markup=False)
+    for note in facts.notes:
+        console.print(note, markup=False)
 
 
 def _facts(facts: dict[str, object]) -> None:

@@ -200,7 +200,7 @@ def fitted_rate(q: Array, qd: Array) -> float | None:
 
 
 def breaks(q: Array, qd: Array, period: float) -> NDArray[np.bool_]:
-    """ArchiveRows that do not follow on the row before by the rule of this module, shape (N,).
+    """Which rows do not follow on the row before by the rule of this module, shape (N,).
 
     Args:
         q: positions, shape (N, J) [rad].
@@ -213,7 +213,7 @@ def breaks(q: Array, qd: Array, period: float) -> NDArray[np.bool_]:
     return np.concatenate([[False], (missed > allowed).any(axis=1)])
 
 
-def kuka1(path: Path) -> list[ArchiveRows]:
+def kuka1(path: str | Path) -> list[ArchiveRows]:
     """The .mat files of Polydoros et al.: whatever in them is 7 joints.
 
     A file declares one of: matrices of 28 columns (q, qd, qdd, tau); matrices of 35 columns, such as `kukatraj1`
@@ -224,6 +224,7 @@ def kuka1(path: Path) -> list[ArchiveRows]:
     Raises:
         DatasetError: it is no MATLAB file, or a matrix is none of these.
     """
+    path = Path(path)
     arrays = _mat(path)
     if {"q", "qd", "tau"} <= arrays.keys():
         return [_named(path, arrays, unit="N·m", rate_fits=True)]
@@ -263,12 +264,13 @@ def _natural_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=keys.__getitem__)
 
 
-def kuka2(path: Path) -> list[ArchiveRows]:
+def kuka2(path: str | Path) -> list[ArchiveRows]:
     """A text file of Meier et al. 2014: rows of q, qd, qdd and tau of 7 joints, tau divided by `KUKA2_TAU`.
 
     Raises:
         DatasetError: it is no text, or a row is not 28 numbers.
     """
+    path = Path(path)
     names = [f"{field}{j}" for field in ("q", "qd", "qdd", "tau") for j in range(1, 8)]
     rows = ((number, line.replace(",", " ").split()) for number, line in _lines(path))
     q, qd, _, tau = np.split(_table(path, rows, names, range(28), 28), 4, axis=1)
@@ -278,7 +280,7 @@ def kuka2(path: Path) -> list[ArchiveRows]:
     return [ArchiveRows(path.stem, path, q, qd, tau * KUKA2_TAU, unit="N·m", rate_fits=True, notes=notes)]
 
 
-def sarcos(path: Path) -> list[ArchiveRows]:
+def sarcos(path: str | Path) -> list[ArchiveRows]:
     """`sarcos_inv.mat`, or its test file: one matrix of q, qd, qdd and tau of 7 joints, at 100 Hz.
 
     The public test file is every tenth row of the training motion, nearly all of them in `sarcos_inv.mat` itself. At
@@ -287,6 +289,7 @@ def sarcos(path: Path) -> list[ArchiveRows]:
     Raises:
         DatasetError: it is no MATLAB file, or holds another variable or shape.
     """
+    path = Path(path)
     arrays = _mat(path)
     name = next((n for n in ("sarcos_inv", "sarcos_inv_test") if n in arrays), "")
     if not name:
@@ -300,7 +303,7 @@ def sarcos(path: Path) -> list[ArchiveRows]:
     return [ArchiveRows(path.stem, path, q, qd, tau, unit="N·m", rate=SARCOS_RATE, notes=notes)]
 
 
-def rtde(path: Path, torque: str | None = None) -> list[ArchiveRows]:
+def rtde(path: str | Path, torque: str | None = None) -> list[ArchiveRows]:
     """A recording of Universal Robots' RTDE outputs: timestamp, actual_q_0 to _5, actual_qd_0 to _5 and a torque.
 
     Args:
@@ -310,6 +313,7 @@ def rtde(path: Path, torque: str | None = None) -> list[ArchiveRows]:
     Raises:
         DatasetError: a column is missing, or a row does not fit.
     """
+    path = Path(path)
     header, rows = _with_header(path)
     torque = torque or ("actual_current_as_torque" if "actual_current_as_torque_0" in header else "actual_current")
     names = ["timestamp", *(f"{field}_{j}" for field in ("actual_q", "actual_qd", torque) for j in range(6))]
@@ -326,7 +330,7 @@ def rtde(path: Path, torque: str | None = None) -> list[ArchiveRows]:
     return [ArchiveRows(path.stem, path, q, qd, tau, t, unit=unit, gravity_compensated=compensated, notes=tuple(notes))]
 
 
-def csv(path: Path, columns: Mapping[str, Sequence[str]]) -> list[ArchiveRows]:
+def csv(path: str | Path, columns: Mapping[str, Sequence[str]]) -> list[ArchiveRows]:
     """Any text with a header, separated by commas, semicolons, tabs or spaces.
 
     Args:
@@ -336,6 +340,7 @@ def csv(path: Path, columns: Mapping[str, Sequence[str]]) -> list[ArchiveRows]:
     Raises:
         DatasetError: a column is missing or there twice, or a row does not fit.
     """
+    path = Path(path)
     header, rows = _with_header(path)
     names = [name for field in CSV_FIELDS for name in columns.get(field, ())]
     for name in names:
@@ -369,14 +374,15 @@ def read_columns(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return columns
 
 
-def npz(path: Path) -> list[ArchiveRows]:
+def npz(path: str | Path) -> list[ArchiveRows]:
     """A NumPy archive of q, qd and tau, shape (N, J), and where there are any t [s] and seg, shape (N,).
 
-    ArchiveRows of another seg than the row before start a new piece.
+    Rows of another seg than the row before start a new piece.
 
     Raises:
         DatasetError: it is no .npz, holds pickled objects, or an array is missing or of the wrong shape.
     """
+    path = Path(path)
     _check_file(path)
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
@@ -426,7 +432,7 @@ def _finite(rows: ArchiveRows, joints: Sequence[str]) -> NDArray[np.bool_]:
 
 
 def _named(path: Path, arrays: Mapping[str, Any], **known: Any) -> ArchiveRows:
-    """ArchiveRows of arrays called q, qd, tau, and perhaps t and seg."""
+    """Make rows of arrays called q, qd, tau, and perhaps t and seg."""
     for name in ("q", "qd", "tau"):
         if name not in arrays:
             why = ": poses without motion teach no dynamics" * (name == "qd")
@@ -452,7 +458,7 @@ def _floats(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 def _check_file(path: Path) -> None:
     if not path.is_file():
-        raise DatasetError(f"{path} does not exist or is a folder: give a file")
+        raise DatasetError(f"{path} does not exist or is a folder: give a file", path=path)
 
 
 def _mat(path: Path) -> dict[str, NDArray[Any]]:

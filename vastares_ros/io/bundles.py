@@ -1,4 +1,4 @@
-"""Bundles on disk: the deployable model. No pickle, nothing guessed: what is missing or altered is an error.
+"""Bundles on disk: the deployable model. There is no pickle, and what is missing or altered is an error.
 
 `bundle.yaml` says what the model is for, `model.safetensors` has the weights and the standardisation,
 `ridge.safetensors` the linear baseline, `golden.safetensors` one input and its output, recomputed at load. Identified
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from vastares_ros import __version__
 from vastares_ros.core.arm import Arm
@@ -46,16 +46,16 @@ WEIGHTS, RIDGE, GOLDEN = "model.safetensors", "ridge.safetensors", "golden.safet
 GOLDEN_TOLERANCE = 1e-3  # of each joint's training standard deviation: other processors round otherwise
 
 
-def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
+def save_bundle(path: str | Path, bundle: Bundle, force: bool = False) -> None:
     """Write a bundle folder, whole or not at all.
 
     Raises:
         OutputError: the folder exists and `force` is not given, or it is not a bundle.
     """
-    with written_folder(path, INDEX, force) as folder:
-        save_file({k: v.contiguous() for k, v in bundle.model.state_dict().items()}, folder / WEIGHTS)
+    with written_folder(Path(path), INDEX, force) as folder:
+        _write_tensors(folder / WEIGHTS, {k: v.contiguous() for k, v in bundle.model.state_dict().items()})
         ridge = {"coefficients": bundle.ridge.coefficients, "intercept": bundle.ridge.intercept}
-        save_file({k: torch.as_tensor(np.ascontiguousarray(v)) for k, v in ridge.items()}, folder / RIDGE)
+        _write_tensors(folder / RIDGE, {k: torch.as_tensor(np.ascontiguousarray(v)) for k, v in ridge.items()})
         shape = (1, bundle.model.config.window, bundle.model.feature_scaler.mean.numel())
         window = bundle.model.feature_scaler.inverse(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
         dynamics = bundle.model.dynamics
@@ -66,7 +66,7 @@ def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
             golden["motion"] = window[0, :, : bundle.model.n_motion_features].double().contiguous()
             golden["tau"] = bundle.model.torque_scaler.inverse(rows).double()
             golden["physics"] = _run_physics(bundle.model, bundle.rate, golden)
-        save_file(golden, folder / GOLDEN)
+        _write_tensors(folder / GOLDEN, golden)
         index: dict[str, Any] = {
             "schema": SCHEMA,
             "package_version": __version__,
@@ -109,52 +109,66 @@ def save_bundle(path: Path, bundle: Bundle, force: bool = False) -> None:
         (folder / INDEX).write_text(text, encoding="utf-8")
 
 
-def is_bundle(path: Path) -> bool:
-    """Whether a folder calls itself a bundle."""
-    return (path / INDEX).is_file()
+def _write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Write a safetensors file that everybody may read whom the umask allows; `save_file` writes for the owner only."""
+    path.write_bytes(save(tensors))
 
 
-def read_index(path: Path) -> dict[str, Any]:
-    """The checked contents of `bundle.yaml`: version known, files whole.
+def is_bundle(path: str | Path) -> bool:
+    """Whether a folder has the index of a bundle."""
+    return Path(path, INDEX).is_file()
+
+
+def read_index(path: str | Path) -> dict[str, Any]:
+    """Read `bundle.yaml` and check that its version is known and that the files are whole.
 
     Raises:
         BundleError: the bundle is missing, foreign, altered or of another version.
     """
+    path = Path(path)
     if not path.exists():
-        raise BundleError(f"{path} does not exist: train one with `vastares train DATASET -o {path}`")
+        raise BundleError(f"{path} does not exist: train one with `vastares train DATASET -o {path}`", path=path)
     if not is_bundle(path):
-        raise BundleError(f"{path} is not a bundle (no {INDEX} in it): train one with `vastares train`")
+        raise BundleError(f"{path} is not a bundle (no {INDEX} in it): train one with `vastares train`", path=path)
     try:
         index = yaml.safe_load((path / INDEX).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BundleError(f"{path / INDEX} is not valid YAML: train the bundle anew") from error
     if not isinstance(index, Mapping) or index.get("schema") != SCHEMA:
         found = index.get("schema") if isinstance(index, Mapping) else None
-        raise BundleError(f"{path / INDEX}: schema is {found}, this version reads {SCHEMA}: train the bundle anew")
+        raise BundleError(
+            f"{path / INDEX}: schema is {found}, this version reads {SCHEMA}: train the bundle anew",
+            path=path,
+            field="schema",
+            value=found,
+        )
     hashes = index.get("sha256")
     if not isinstance(hashes, Mapping):
-        raise BundleError(f"{path / INDEX}: field sha256 is missing: train the bundle anew")
+        raise BundleError(f"{path / INDEX}: field sha256 is missing: train the bundle anew", path=path, field="sha256")
     for name in _files(index):
         if not (path / name).is_file():
-            raise BundleError(f"{path / name} is missing: copy the whole bundle folder")
+            raise BundleError(f"{path / name} is missing: copy the whole bundle folder", path=path / name)
         if sha256(path / name) != hashes.get(name):
-            raise BundleError(f"{path / name} was altered (its SHA-256 is not that of {INDEX}): copy the bundle anew")
+            raise BundleError(
+                f"{path / name} was altered (its SHA-256 is not that of {INDEX}): copy the bundle anew",
+                path=path / name,
+            )
     if _digest(index) != hashes.get(INDEX):
         raise BundleError(f"{path / INDEX} was altered after training: copy the bundle anew, or train another")
     return dict(index)
 
 
-def as_parent(path: Path) -> Parent:
-    """How a bundle that is adapted from this one names it.
+def as_parent(path: str | Path) -> Parent:
+    """What the index of a bundle adapted from this one says of it.
 
     Raises:
         BundleError: see `read_index`.
     """
-    return Parent(path.resolve().name, read_index(path)["sha256"][INDEX])
+    return Parent(Path(path).resolve().name, read_index(path)["sha256"][INDEX])
 
 
 def _files(index: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a bundle has besides its index."""
+    """Names of the files of a bundle besides its index."""
     return (WEIGHTS, RIDGE, GOLDEN, URDF) if index.get("rigid_body_model") else (WEIGHTS, RIDGE, GOLDEN)
 
 
@@ -164,12 +178,13 @@ def _digest(index: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
-def load_bundle(path: Path) -> Bundle:
+def load_bundle(path: str | Path) -> Bundle:
     """Read a bundle, on the CPU, and check that it computes what it computed when it was written.
 
     Raises:
         BundleError: it is missing, foreign, altered, of another version, or a field is missing or wrong.
     """
+    path = Path(path)
     index = read_index(path)
     try:
         bundle = _from_index(path, index)

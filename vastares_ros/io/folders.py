@@ -1,4 +1,4 @@
-"""Writing a folder whole or not at all, and never over something that is not ours."""
+"""Writing a folder whole or not at all, and never over something that this package has not written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vastares_ros.core.errors import OutputError
 
 
 def check_output(path: Path, marker: str, force: bool) -> None:
-    """Refuse a folder that exists, unless `force` is given and it is ours: empty, or with `marker` in it.
+    """Refuse a folder that exists, unless `force` is given and it is empty or has `marker` in it.
 
     Raises:
         OutputError: writing to `path` would overwrite something.
@@ -22,10 +22,11 @@ def check_output(path: Path, marker: str, force: bool) -> None:
     if not path.exists():
         return
     if not force:
-        raise OutputError(f"{path} exists: choose another name, or pass --force to replace it")
+        raise OutputError(f"{path} exists: choose another name, or pass --force to replace it", path=path)
     if not (path.is_dir() and ((path / marker).is_file() or not any(path.iterdir()))):
         raise OutputError(
-            f"{path} exists and holds no {marker}: it is not replaced, even by force; choose another name"
+            f"{path} exists and holds no {marker}: it is not replaced, even by force; choose another name",
+            path=path,
         )
 
 
@@ -39,21 +40,23 @@ def check_file(path: Path, force: bool) -> None:
         return
     _check_parent(path)
     if path.is_dir() or (path.exists() and not force):
-        raise OutputError(f"{path} exists: choose another name, or pass --force to replace it")
+        raise OutputError(f"{path} exists: choose another name, or pass --force to replace it", path=path)
 
 
 def _check_parent(path: Path) -> None:
-    """Say now, not after minutes of work, that a path cannot be written."""
+    """Check before the work that a path can be written."""
     parent = next(p for p in path.absolute().parents if p.exists())
     if not parent.is_dir():
-        raise OutputError(f"{path} cannot be written, since {parent} is no folder: choose another name")
+        raise OutputError(f"{path} cannot be written, since {parent} is no folder: choose another name", path=path)
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise OutputError(f"{path} cannot be written, since {parent} may not be written to: choose another folder")
+        raise OutputError(
+            f"{path} cannot be written, since {parent} may not be written to: choose another folder", path=path
+        )
 
 
 @contextmanager
 def written_folder(path: Path, marker: str, force: bool) -> Iterator[Path]:
-    """A scratch folder beside `path` that takes its place when the block ends without an error.
+    """Make a scratch folder beside `path`, which takes its place once the block ends without an error.
 
     Raises:
         OutputError: see `check_output`.
@@ -72,5 +75,5 @@ def written_folder(path: Path, marker: str, force: bool) -> Iterator[Path]:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Recordings out: one bare MCAP file of JointState and WrenchStamped, which PlotJuggler and Foxglove open as it is."""
+"""Writing one bare MCAP file of JointState and WrenchStamped, which PlotJuggler and Foxglove open as it is."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from rosbags.typesys import Stores, get_typestore
 from vastares_ros.core.errors import OutputError
 from vastares_ros.core.samples import Array
 
+from .bags import JOINT_STATE
 from .folders import check_file
 
-JOINT_STATE = "sensor_msgs/msg/JointState"
 WRENCH = "geometry_msgs/msg/WrenchStamped"
 
 _STORE = get_typestore(Stores.ROS2_HUMBLE)  # the definitions of both are the same in every ROS 2
@@ -73,8 +73,8 @@ class McapWriter:
 
 
 @contextmanager
-def written_mcap(path: Path, force: bool = False) -> Iterator[McapWriter]:
-    """A recorder whose file is there, whole, when the block ends without an error.
+def written_mcap(path: str | Path, force: bool = False) -> Iterator[McapWriter]:
+    """Write an MCAP file, which is there, whole, once the block ends without an error.
 
     Args:
         path: file to write, with the suffix by which readers know it.
@@ -83,6 +83,7 @@ def written_mcap(path: Path, force: bool = False) -> Iterator[McapWriter]:
     Raises:
         OutputError: see `check_mcap`.
     """
+    path = Path(path)
     check_mcap(path, force)
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
@@ -92,12 +93,13 @@ def written_mcap(path: Path, force: bool = False) -> Iterator[McapWriter]:
         (bag / "bag.mcap").replace(path)
 
 
-def check_mcap(path: Path, force: bool) -> None:
-    """Say now whether `written_mcap` will be able to write.
+def check_mcap(path: str | Path, force: bool) -> None:
+    """Check before the work that `written_mcap` will be able to write.
 
     Raises:
         OutputError: the path does not end in .mcap, cannot be written, or exists and `force` is not given.
     """
+    path = Path(path)
     if path.suffix != ".mcap":
         raise OutputError(f"{path} must end in .mcap, by which PlotJuggler and Foxglove know it: choose another name")
     check_file(path, force)

@@ -104,7 +104,7 @@ class EpisodeRecorder:
         self._file.close()
 
 
-def recover(folder: Path) -> tuple[Episode, ...]:
+def recover(folder: str | Path) -> tuple[Episode, ...]:
     """Make recordings that were cut off part of their dataset.
 
     Returns:
@@ -115,6 +115,7 @@ def recover(folder: Path) -> tuple[Episode, ...]:
     """
     episodes: list[Episode] = []
     problems = []
+    folder = Path(folder)
     for path in sorted(folder.glob(f"*{_RECORDING}")):
         if not path.stat().st_size:  # cut off before its first flush
             path.unlink()
@@ -128,7 +129,7 @@ def recover(folder: Path) -> tuple[Episode, ...]:
     return tuple(episodes)
 
 
-def discard_recording(folder: Path, recording: str) -> Path:
+def discard_recording(folder: str | Path, recording: str) -> Path:
     """Move a recording out of a dataset, into a dataset folder of its own, which is returned.
 
     The index goes with the last recording: an empty dataset is none.
@@ -136,6 +137,7 @@ def discard_recording(folder: Path, recording: str) -> Path:
     Raises:
         DatasetError: the dataset cannot be read, or has no such recording.
     """
+    folder = Path(folder)
     old = load_dataset(folder)
     dropped = old.pick([recording])
     left = tuple(e for e in old.episodes if all(e is not other for other in dropped))

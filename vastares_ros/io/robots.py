@@ -53,7 +53,9 @@ def load_robot(name_or_path: str | Path) -> Robot:
     if Path(given).suffix in (".yaml", ".yml") or "/" in given:
         return _read(Path(given))
     if given not in robot_names():
-        raise RobotError(f"robot {given!r} is unknown: use {', '.join(robot_names())}, or the path of a YAML file")
+        raise RobotError(
+            f"robot {given!r} is unknown: use {', '.join(robot_names())}, or the path of a YAML file", robot=given
+        )
     return _read(config_folder() / "robots" / f"{given}.yaml")
 
 
@@ -63,7 +65,7 @@ def known_robot(name: str) -> Robot | None:
 
 
 def read_urdf(path: str | Path) -> str:
-    """The text of a URDF file.
+    """Read the text of a URDF file.
 
     Raises:
         RobotError: it cannot be read.
@@ -94,9 +96,11 @@ def _read(file: Path) -> Robot:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise RobotError(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
+        raise RobotError(
+            f"{file} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}", path=file
+        ) from error
     except yaml.YAMLError as error:
-        raise RobotError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise RobotError(f"{file} is not valid YAML: {' '.join(str(error).split())}", path=file) from error
 
     fields = _Fields(file, content)
     name, tip = fields.text("name"), fields.text("tip")
@@ -141,7 +145,7 @@ def _driver(fields: _Fields) -> Driver:
 
 
 class _Fields:
-    """A mapping of the file, emptied field by field, so that what is left over is unknown."""
+    """A mapping of the file whose fields are taken out one by one; those left over are unknown."""
 
     def __init__(self, file: Path, content: Any, prefix: str = ""):
         self.file, self.prefix = file, prefix
@@ -153,7 +157,9 @@ class _Fields:
         return field in self._left
 
     def error(self, field: str, problem: str) -> RobotError:
-        return RobotError(f"{self.file}: field {self.prefix}{field} {problem}")
+        return RobotError(
+            f"{self.file}: field {self.prefix}{field} {problem}", path=self.file, field=self.prefix + field
+        )
 
     def take(self, field: str, kind: type | tuple[type, ...]) -> Any:
         if field not in self._left:

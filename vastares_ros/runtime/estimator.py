@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vastares_ros.core.external import external_torque
 from vastares_ros.core.samples import Array, JointSample
-from vastares_ros.core.sampling import MAX_GAP, RATE_TOLERANCE
+from vastares_ros.core.sampling import MAX_GAP, same_rate
 
 from .bundle import Bundle
 from .device import one_thread
@@ -136,8 +136,10 @@ class Estimator:
         if self._filled < length:
             return self._refuse(sample, why, detail or f"{self._filled} of {length} samples")
         steps = np.sort(self._steps)  # NaN, where there were too few yet, stands last
-        rate = 1 / float(steps[len(steps) // 2])  # the median forgives a lost sample
-        if not math.isnan(steps[-1]) and abs(rate - self.bundle.rate) > RATE_TOLERANCE * self.bundle.rate:
+        rate = 1 / float(steps[len(steps) // 2])
+        # The median forgives a lost sample, the mean forgives rounded stamps: one of them must fit.
+        fits = any(same_rate(r, self.bundle.rate) for r in (rate, 1 / float(steps.mean())))
+        if not math.isnan(steps[-1]) and not fits:
             return self._refuse(sample, Validity.WRONG_RATE, f"{rate:.1f} Hz, trained at {self.bundle.rate:.1f} Hz")
         tau_free = self._predict()
         tau_ext = external_torque(tau_free, tau_meas)

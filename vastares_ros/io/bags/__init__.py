@@ -4,8 +4,11 @@ from .decode import JOINT_STATE, JointStates, MessageTable, in_order, iter_messa
 from .read import (
     ABSURD,
     DEFAULT_TOPIC,
+    BagFacts,
+    JointStateFacts,
     Recording,
     all_topics,
+    bag_facts,
     joint_state_topics,
     published_names,
     read_joint_states,
@@ -16,12 +19,15 @@ from .write import write_joint_states
 
 __all__ = [
     "ABSURD",
+    "BagFacts",
     "DEFAULT_TOPIC",
     "JOINT_STATE",
+    "JointStateFacts",
     "JointStates",
     "MessageTable",
     "Recording",
     "all_topics",
+    "bag_facts",
     "in_order",
     "iter_messages",
     "joint_state_topics",

@@ -75,7 +75,7 @@ class JointStates:
 
 
 def iter_messages(states: JointStates) -> Iterator[tuple[int, tuple[str, ...], Array, Array, Array]]:
-    """Messages one by one in bag order, as `(stamp_ns, names, position, velocity, effort)`."""
+    """Yield messages one by one in bag order, as `(stamp_ns, names, position, velocity, effort)`."""
     rows = [zip(t.stamp_ns.tolist(), t.position, t.velocity, t.effort, strict=True) for t in states.tables]
     for k in states.which:
         stamp_ns, position, velocity, effort = next(rows[k])
@@ -83,7 +83,7 @@ def iter_messages(states: JointStates) -> Iterator[tuple[int, tuple[str, ...], A
 
 
 def in_order(states: JointStates, column: str) -> Stamps:
-    """Stamps of all messages in bag order, shape (M,) [ns]; `column` is "stamp_ns" or "receive_ns"."""
+    """Return the stamps of all messages in bag order, shape (M,) [ns]; `column` is "stamp_ns" or "receive_ns"."""
     stamps = np.empty(len(states), dtype=np.int64)
     for k, table in enumerate(states.tables):
         stamps[states.which == k] = getattr(table, column)
@@ -92,10 +92,10 @@ def in_order(states: JointStates, column: str) -> Stamps:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where things stand in the bytes of one serialised JointState.
+    """Places of the values in the bytes of one serialised JointState.
 
     Attributes:
-        decides: places of the lengths and names, which decide where everything stands.
+        decides: places of the lengths and names; messages that share these bytes share the layout.
         dtype: view of the numbers: sec, nanosec, position, velocity, effort.
     """
 
@@ -189,7 +189,7 @@ def _begins_with(table: MessageTable, first: MessageTable) -> bool:
 
 
 def stack(parts: Sequence[tuple[NDArray[np.intp], MessageTable]]) -> tuple[NDArray[np.intp], MessageTable]:
-    """Join tables of one layout, with the place of each row in the bag, in bag order."""
+    """Join tables of one layout in bag order; return the place of each row in the bag, and the table."""
     at = np.concatenate([place for place, _ in parts])
     order = np.argsort(at)
     columns = (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain, combinations
@@ -36,7 +36,7 @@ Reader = Ros1Reader | Ros2Reader
 
 @dataclass(frozen=True)
 class Recording:
-    """The arm in one bag: continuous episodes, and the count of all that is not in them.
+    """The samples of the arm in one bag: continuous episodes, and the count of what is left out.
 
     Every message is counted once: `messages = foreign + incomplete + nan + repeats + short + samples`.
 
@@ -82,7 +82,7 @@ class Recording:
         return sum(len(e) for e in self.episodes)
 
     def lines(self) -> list[str]:
-        """What was read, dropped and split, and why, for people."""
+        """Lines for people: what was read, left out and split, and why."""
         duration = sum(e.t[-1] - e.t[0] for e in self.episodes)
         pieces = f"{len(self.episodes)} piece" + "s" * (len(self.episodes) > 1)
         found = f"{self.messages} messages on {self.topic}: {self.samples} samples at {self.rate:.1f} Hz"
@@ -126,6 +126,76 @@ def all_topics(path: str | Path) -> dict[str, str]:
         return {connection.topic: str(connection.msgtype) for connection in reader.connections}
 
 
+@dataclass(frozen=True)
+class JointStateFacts:
+    """What a JointState topic holds under one set of K joint names.
+
+    Attributes:
+        topic: the topic.
+        joints: K names as published.
+        messages: with these names.
+        rate: messages per second [Hz]; NaN where there are fewer than two different stamps.
+        duration: from the first message to the last [s].
+        effort: lowest and highest effort of each joint, shape (2, K) [as published]; NaN where there is none.
+    """
+
+    topic: str
+    joints: tuple[str, ...]
+    messages: int
+    rate: float
+    duration: float
+    effort: Array
+
+
+@dataclass(frozen=True)
+class BagFacts:
+    """What a bag holds.
+
+    Attributes:
+        joint_states: of its JointState topics, one for each topic and set of names.
+        others: topic → message type and count of messages of all other topics, wrenches among them.
+        notes: what a user should know about the file, one line each.
+    """
+
+    joint_states: tuple[JointStateFacts, ...]
+    others: Mapping[str, tuple[str, int]]
+    notes: tuple[str, ...]
+
+
+def bag_facts(path: str | Path) -> BagFacts:
+    """Read what a bag holds: topics, and joints, rate, duration and effort of its joint states.
+
+    Raises:
+        BagError: the bag cannot be read.
+    """
+    with _open(Path(path)) as (reader, notes):
+        topics = _topics(reader)
+        others: dict[str, tuple[str, int]] = {}
+        for c in reader.connections:
+            if c.msgtype != JOINT_STATE:
+                others[c.topic] = str(c.msgtype), others.get(c.topic, ("", 0))[1] + c.msgcount
+    facts: list[JointStateFacts] = []
+    for topic, count in topics.items():
+        tables = read_joint_states(path, topic).tables if count else ()
+        facts += [_facts(topic, [t for t in tables if t.names == names]) for names in {t.names: None for t in tables}]
+        if not tables:
+            facts.append(JointStateFacts(topic, (), 0, np.nan, 0.0, np.empty((2, 0))))
+    return BagFacts(tuple(facts), others, notes)
+
+
+def _facts(topic: str, tables: Sequence[MessageTable]) -> JointStateFacts:
+    """Facts of messages with the same names, in bag order within each table."""
+    names = tables[0].names
+    stamps, received = (np.concatenate([getattr(t, c) for t in tables]) for c in ("stamp_ns", "receive_ns"))
+    order = np.argsort(received, kind="stable")
+    t = seconds((received if (stamps == stamps[0]).all() else stamps)[order])
+    rate = measured_rate(t) if (np.diff(t) > 0).any() else np.nan
+    effort = np.concatenate([x.effort if x.effort.shape[1] else np.full((len(x), len(names)), np.nan) for x in tables])
+    effort = np.where(np.isfinite(effort), effort, np.nan)
+    low, high = np.fmin.reduce(effort), np.fmax.reduce(effort)
+    return JointStateFacts(topic, names, len(t), rate, float(np.ptp(t)), np.stack([low, high]))
+
+
 def read_joint_states(path: str | Path, topic: str = DEFAULT_TOPIC) -> JointStates:
     """Read every message of a JointState topic.
 
@@ -139,7 +209,7 @@ def read_joint_states(path: str | Path, topic: str = DEFAULT_TOPIC) -> JointStat
     with _open(path) as (reader, notes):
         wanted = [c for c in reader.connections if c.topic == topic and c.msgtype == JOINT_STATE]
         if not wanted:
-            raise BagError(_absent(path, topic, reader, notes))
+            raise BagError(_absent(path, topic, reader, notes), path=path, topic=topic)
         for i, (_, received, message) in enumerate(reader.messages(connections=wanted)):
             raw[len(message)] += message
             place[len(message)].append(i)
@@ -191,7 +261,7 @@ def published_names(states: JointStates) -> tuple[str, ...]:
 def read_recording(
     path: str | Path, joints: Sequence[str], scale: Sequence[float], topic: str = DEFAULT_TOPIC
 ) -> Recording:
-    """`read_joint_states`, then `recording_from`."""
+    """Read a bag by `read_joint_states`, then `recording_from`."""
     return recording_from(read_joint_states(path, topic), joints, scale)
 
 
@@ -212,7 +282,9 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
     if absent := [joint for joint in joints if joint not in published]:
         raise BagError(
             f"{where}: no joint {', '.join(map(repr, absent))}; published are {', '.join(published)}: "
-            "is it of this arm? `vastares prepare` chooses with --joints"
+            "is it of this arm? `vastares prepare` chooses with --joints",
+            path=states.path,
+            joint=absent[0],
         )
     _refuse_shared_joints(where, joints, states)
     try:
@@ -274,12 +346,12 @@ def _bag_files(path: Path) -> list[Path]:
 
 
 def _reader(path: Path) -> tuple[Reader, tuple[str, ...]]:
-    """An open reader, and what a user should know about the file.
+    """Open a reader; return it and what a user should know about the file.
 
     A folder is read through its metadata.yaml; where that does not fit, the single file in it is read as it is.
     """
     if not path.exists():
-        raise BagError(f"{path} does not exist: give a .bag, .db3 or .mcap file, or a rosbag2 folder")
+        raise BagError(f"{path} does not exist: give a .bag, .db3 or .mcap file, or a rosbag2 folder", path=path)
     if any((path / index).is_file() for index in ("dataset.yaml", "bundle.yaml")):
         raise BagError(f"{path} is a dataset or a bundle: give the bag, a .bag, .db3 or .mcap file or a rosbag2 folder")
     files = _bag_files(path)
@@ -287,7 +359,7 @@ def _reader(path: Path) -> tuple[Reader, tuple[str, ...]]:
         if file.suffix not in _REPAIR:
             raise BagError(f"{file} is no bag: give a .bag, .db3 or .mcap file, or a rosbag2 folder")
         if not file.stat().st_size:
-            raise BagError(f"{file} is empty: record it again")
+            raise BagError(f"{file} is empty: record it again", path=file)
     notes: tuple[str, ...] = ()
     if (path / "metadata.yaml").is_file():
         folder = Ros2Reader(path)
@@ -310,7 +382,7 @@ def _reader(path: Path) -> tuple[Reader, tuple[str, ...]]:
 
 @contextmanager
 def _open(path: Path) -> Iterator[tuple[Reader, tuple[str, ...]]]:
-    """`_reader` for a while; whatever goes wrong with the file meanwhile becomes one line."""
+    """Open a reader and close it; any error of the file meanwhile becomes a `BagError` of one line."""
     try:
         reader, notes = _reader(path)
         with closing(reader):
@@ -320,7 +392,7 @@ def _open(path: Path) -> Iterator[tuple[Reader, tuple[str, ...]]]:
     except Exception as error:  # a damaged file fails anywhere in the library: struct, sqlite, zstd, assertions
         repair = _REPAIR.get(path.suffix, "mcap recover or sqlite3's .recover on the file in it")
         raise BagError(
-            f"{path} cannot be read as a bag ({_reason(error)}): if it was cut short, try {repair}"
+            f"{path} cannot be read as a bag ({_reason(error)}): if it was cut short, try {repair}", path=path
         ) from error
 
 
@@ -333,7 +405,7 @@ def _topics(reader: Reader) -> dict[str, int]:
 
 
 def _absent(path: Path, topic: str, reader: Reader, notes: Sequence[str]) -> str:
-    """Why there is no JointState on the topic, and what to do."""
+    """The message of the error that there is no JointState on the topic."""
     noted = "".join(f" ({note})" for note in notes)
     if topics := _topics(reader):
         held = ", ".join(f"{name} ({count} messages)" for name, count in topics.items())
@@ -373,7 +445,9 @@ def _finite(where: str, joints: Sequence[str], values: Sequence[Array]) -> NDArr
         if none := [joint for joint, share in zip(joints, per_joint, strict=True) if not share]:
             raise BagError(
                 f"{where}: no {name} on {', '.join(none)}: this robot's driver publishes none, so use one "
-                "that does, or choose other joints with `vastares prepare --joints`"
+                "that does, or choose other joints with `vastares prepare --joints`",
+                field=name,
+                joint=none[0],
             )
         if bad := [f"{joint} ({1 - share:.0%})" for joint, share in zip(joints, per_joint, strict=True) if share < 0.5]:
             raise BagError(
@@ -389,7 +463,7 @@ def _finite(where: str, joints: Sequence[str], values: Sequence[Array]) -> NDArr
 
 
 def _refuse_shared_joints(where: str, joints: Sequence[str], states: JointStates) -> None:
-    """Raise where messages of different joints share one: its values would come from both publishers by turns."""
+    """Raise where messages of different joints share one: its values would come from both publishers."""
     parts = {frozenset(t.names) & frozenset(joints): t.names for t in states.tables}
     for one, other in combinations(parts, 2):
         if shared := one & other:
@@ -400,7 +474,7 @@ def _refuse_shared_joints(where: str, joints: Sequence[str], states: JointStates
 
 
 def _refuse_two_publishers(where: str, t: Array, q: Array) -> None:
-    """Raise where stamps t (N,) or positions q (N, J) go to and fro, as when two arms take turns on one topic."""
+    """Raise where stamps t (N,) or positions q (N, J) alternate, as when two arms publish on one topic."""
     step = np.diff(q, axis=0)
     returns = (np.abs(step[:-1]) > 1e-3) & (np.abs(step[:-1] + step[1:]) < 0.1 * np.abs(step[:-1]))
     signs = (  # white noise returns so in 6 % of the samples, two arms of equal rate in all of them
