@@ -61,6 +61,7 @@ setup(
     maintainer_email="maintainers@vastares.invalid",
     license="Apache-2.0",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["py.typed"]},
     python_requires=">=3.10",
     install_requires=[
         "numpy",

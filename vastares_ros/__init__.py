@@ -1,3 +1,49 @@
-"""External torque sensing for any arm with `/joint_states`, learned from its own bags."""
+"""External torque sensing for any arm with `/joint_states`, learned from its own bags.
+
+The names in `__all__` are the Python interface. They are imported when they are used, so that `import vastares_ros` is
+quick and needs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
+
+if TYPE_CHECKING:
+    from .api import Estimates, estimate, identify, read_bag, train
+    from .core.errors import VastaresError
+    from .core.samples import Episode, JointSample
+    from .io.bundles import load_bundle, save_bundle
+    from .io.datasets import Dataset, load_dataset, write_dataset
+    from .io.robots import load_robot
+    from .runtime.bundle import Bundle
+    from .runtime.estimator import Estimate, Estimator, Validity
+    from .runtime.pipeline import Pipeline
+    from .training.config import TrainConfig
+    from .training.identify import IdentifyConfig
+
+_HOME = {
+    "api": ("Estimates", "estimate", "identify", "read_bag", "train"),
+    "core.errors": ("VastaresError",),
+    "core.samples": ("Episode", "JointSample"),
+    "io.bundles": ("load_bundle", "save_bundle"),
+    "io.datasets": ("Dataset", "load_dataset", "write_dataset"),
+    "io.robots": ("load_robot",),
+    "runtime.bundle": ("Bundle",),
+    "runtime.estimator": ("Estimate", "Estimator", "Validity"),
+    "runtime.pipeline": ("Pipeline",),
+    "training.config": ("TrainConfig",),
+    "training.identify": ("IdentifyConfig",),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+__all__ = [*_MODULE]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

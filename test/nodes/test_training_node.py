@@ -302,7 +302,7 @@ def test_what_it_cannot_be_configured_with_is_told_and_can_be_mended(ros, datase
 @pytest.mark.ros
 def test_a_parameter_of_another_type_is_one_line_and_status_2(tmp_path, capfd):
     with own_domain():
-        assert main(["training", "--ros-args", "-p", f"dataset:={tmp_path}", "-p", "effort_scale:=[1]"]) == 2
+        assert main(["training", "--ros-args", "-p", f"dataset:={tmp_path}", "-p", "effort_scale:=[one]"]) == 2
     lines = capfd.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and "expecting type 'DOUBLE_ARRAY'" in lines[0]
 

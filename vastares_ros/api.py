@@ -1,0 +1,162 @@
+"""The Python interface: recordings, bundles, estimates, training and identification as functions.
+
+Every name of it is exported by `vastares_ros`, for example `from vastares_ros import estimate, load_bundle, read_bag`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from vastares_ros.core.robot import choose_driver
+from vastares_ros.core.samples import Array, Episode
+from vastares_ros.io.bags import Recording, read_joint_states, recording_from
+from vastares_ros.io.datasets import Dataset, dataset_arm
+from vastares_ros.io.formats import DEFAULT_TOPIC
+from vastares_ros.io.robots import load_robot
+from vastares_ros.runtime.bundle import Bundle
+from vastares_ros.runtime.device import device_for
+from vastares_ros.runtime.estimator import Estimator
+from vastares_ros.training.config import TrainConfig
+from vastares_ros.training.fit import fit
+from vastares_ros.training.identify import IdentifyConfig, identify_bundle
+from vastares_ros.training.loop import Progress
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What a bundle estimates for N samples of J joints.
+
+    Attributes:
+        joints: J joint names, the order of every column.
+        t: stamps, shape (N,) [s].
+        tau_free: torque that the motion needs without contact, shape (N, J) [N·m or A]; NaN where there is none.
+        tau_ext: external torque, shape (N, J), positive where the environment pushes the robot.
+        bound: what |tau_ext| stays below in 99 % of free motion, shape (J,).
+        valid: whether to trust the estimate, shape (N,).
+    """
+
+    joints: tuple[str, ...]
+    t: Array
+    tau_free: Array
+    tau_ext: Array
+    bound: Array
+    valid: NDArray[np.bool_]
+
+    def to_table(self) -> pa.Table:
+        """Columns t, valid, tau_free_<joint> and tau_ext_<joint>; with pandas, `.to_pandas()` makes a frame of it."""
+        columns: dict[str, Any] = {"t": self.t, "valid": self.valid}
+        for name, values in (("tau_free", self.tau_free), ("tau_ext", self.tau_ext)):
+            columns |= {f"{name}_{joint}": values[:, j] for j, joint in enumerate(self.joints)}
+        return pa.table(columns)
+
+
+def read_bag(
+    path: str | Path,
+    bundle: Bundle | None = None,
+    robot: str | Path | None = None,
+    topic: str | None = None,
+    joints: Sequence[str] = (),
+) -> Recording:
+    """Read the joint states of a bag as continuous episodes.
+
+    Args:
+        path: .bag, .db3, .mcap or a rosbag2 folder.
+        bundle: takes the joints, the meaning of effort and the topic of this bundle.
+        robot: without a bundle, a name or YAML file of a robot, which says the same.
+        topic: joint-state topic; by default the bundle's, or /joint_states.
+        joints: without a bundle, joints to take, in order; by default the robot's, or all.
+
+    Returns:
+        The recording; its `episodes` hold arrays t [s], q [rad], qd [rad/s] and tau [N·m or A].
+
+    Raises:
+        BagError: the bag cannot be read, or lacks a joint.
+        RobotError: the robot is unknown, or its joints are not published.
+    """
+    states = read_joint_states(path, topic or (bundle.topic if bundle else DEFAULT_TOPIC))
+    if bundle:
+        return recording_from(states, bundle.joints, bundle.effort.scale)
+    published = tuple(dict.fromkeys(name for table in states.tables for name in table.names))
+    driver = choose_driver(load_robot(robot) if robot else None, published, joints, "", ())
+    return recording_from(states, driver.joints, driver.effort.scale)
+
+
+def estimate(bundle: Bundle, recording: Recording | Episode | Sequence[Episode]) -> Estimates:
+    """Estimate over a recording, sample by sample, with the bits of the live node.
+
+    Args:
+        bundle: what estimates.
+        recording: of `read_bag` with this bundle, or episodes in its joint order and unit.
+    """
+    if isinstance(recording, Recording):
+        episodes: Sequence[Episode] = recording.episodes
+    else:
+        episodes = [recording] if isinstance(recording, Episode) else recording
+    t, free, external, valid = [], [], [], []
+    estimator = Estimator(bundle)
+    for episode in episodes:
+        estimator.reset()
+        for sample in episode:
+            found = estimator.step(sample)
+            t.append(sample.t)
+            free.append(found.tau_free)
+            external.append(found.tau_ext)
+            valid.append(found.valid)
+    tau_free, tau_ext = (np.array(x, dtype=np.float64).reshape(-1, len(bundle.joints)) for x in (free, external))
+    return Estimates(bundle.joints, np.array(t), tau_free, tau_ext, bundle.bound, np.array(valid, dtype=bool))
+
+
+def train(
+    dataset: Dataset,
+    config: TrainConfig | None = None,
+    test: Sequence[str] = (),
+    validation: Sequence[str] = (),
+    device: str = "auto",
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> Bundle:
+    """Train one network per joint, as `vastares train` does.
+
+    Args:
+        dataset: of `load_dataset`.
+        config: everything else; by default that of config/train.yaml.
+        test: recordings to judge on; they set nothing.
+        validation: recordings that choose the best epoch and the bound.
+        device: auto, cpu, cuda or cuda:N.
+        progress: called after every epoch.
+
+    Raises:
+        ConfigError: training diverged.
+        DatasetError: a recording is unknown, or nothing is left to train on.
+    """
+    return fit(dataset, config or TrainConfig(), device_for(device), test, validation, progress)
+
+
+def identify(
+    dataset: Dataset,
+    config: IdentifyConfig | None = None,
+    test: Sequence[str] = (),
+    validation: Sequence[str] = (),
+    urdf: str | Path | None = None,
+) -> Bundle:
+    """Identify rigid-body dynamics and friction, as `vastares identify` does.
+
+    Args:
+        dataset: of `load_dataset`.
+        config: friction model, adaptive friction, observer; by default the extended friction model.
+        test: recordings to judge on; they set nothing.
+        validation: recordings for the bound.
+        urdf: URDF file; by default that of the dataset's robot.
+
+    Raises:
+        RobotError: there is no URDF, or it does not fit.
+        DatasetError: a recording is unknown, or nothing is left to identify from.
+    """
+    arm = dataset_arm(dataset, Path(urdf) if urdf else None)
+    return identify_bundle(dataset, arm, config or IdentifyConfig(), test, validation)[0]
