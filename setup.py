@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Build with colcon (ament_python) or pip; both give the same executables, launch files and config."""
 
 import sys

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Decode rate of `read_joint_states` beside rosbags' own deserialize, on a bag of 100,000 messages written for it.
 
 Both sides read the same file from disk into arrays, in turn, and the best of the rounds counts. Prints JSON.

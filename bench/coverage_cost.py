@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What coverage costs a message of the training node: processor time of adding one sample of seven joints, on one core.
 
 The least of the rounds counts, since other work on the machine only ever adds. Printed as JSON, in microseconds.

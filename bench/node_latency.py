@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Latency of the live estimator node, and where it goes: publish to estimate over DDS beside the node's own pass.
 
 A node with an untrained network of the default size and six joints gets messages from this process, at 125 and at

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a physics prior adds to a tick: processor time of the signal chain with and without it, side by side in one run.
 
 A UR3 in made-up motion at 125 Hz, sample by sample as in the node, on one core. The least of the rounds counts, since

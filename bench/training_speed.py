@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Training speed: the batched pass of `vastares experiment` against a loop of separate torch modules, in one run.
 
 Both train VA-STA-ResLSTM for every joint and seed on the real iiwa recordings (VASTARES_DATA, or shared/data beside the

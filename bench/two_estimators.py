@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Two arms on one computer: an estimator each, in namespaces of their own, at 500 Hz for a minute.
 
 The nodes have six joints and an untrained network, by default the one and the window of the demo; `--method mlp` takes

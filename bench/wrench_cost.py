@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the wrench costs a tick: processor time of one step, at random poses of each robot, on one core.
 
 The least of the rounds counts, since other work on the machine only ever adds. Printed as JSON, in microseconds a step.

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Sphinx configuration: `make docs` builds the site into out/docs."""
 
 import sys

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Write what is said about parameters from the one place where it stands.
 
 The tables of `vastares_ros/nodes/interfaces.py` give `docs/reference/nodes.md`, `config/estimator.yaml` and

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Estimate torques live: `ros2 launch vastares_ros estimator.launch.py bundle:=FOLDER`."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """See a robot's torques and contacts in RViz and PlotJuggler: `ros2 launch vastares_ros monitor.launch.py
 bundle:=FOLDER`.
 

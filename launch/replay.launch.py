@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Play a bag through the estimator, and record what it says: `ros2 launch vastares_ros replay.launch.py bag:=BAG
 bundle:=FOLDER output:=FOLDER`.
 

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Record and train: `ros2 launch vastares_ros training.launch.py dataset:=FOLDER bundle:=FOLDER robot:=ur5e`."""
 
 from pathlib import Path

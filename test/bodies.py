@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What tests ask of a rigid body besides its own interface."""
 
 from __future__ import annotations

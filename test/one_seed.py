@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Training of a single seed, and the features of an episode, as several tests need them."""
 
 from __future__ import annotations

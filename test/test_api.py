@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The Python interface: what `vastares_ros` exports."""
 
 import subprocess

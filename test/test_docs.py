@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Every command and snippet of the documentation is run, or is marked with the reason why not.
 
 A page is Markdown. Each code block is fenced and names its language. Blocks of `sh` and `python` are run in the order

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What colcon and pip install, and that package.xml says what the code needs."""
 
 import ast

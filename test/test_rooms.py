@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The house: imports only point down, and only nodes/ needs ROS."""
 
 import ast

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """External torque sensing for any arm with `/joint_states`, learned from its own bags.
 
 The names in `__all__` are the Python interface. They are imported when they are used, so that `import vastares_ros` is

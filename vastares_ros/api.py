@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The Python interface: recordings, bundles, estimates, training and identification as functions.
 
 Every name of it is exported by `vastares_ros`, for example `from vastares_ros import estimate, load_bundle, read_bag`.

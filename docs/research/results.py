@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Write results.md: the experiments of the paper and physics beside them, from raw files to tables and statements.
 
 The recordings are in VASTARES_DATA, or in shared/data beside the checkout. Results that exist in the output folder are

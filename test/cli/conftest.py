@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A robot that the package knows, under its driver's joint names: a bundle of it, and a bag to replay."""
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What stands in a bag or MCAP file, by a reader that is not ours."""
 
 from __future__ import annotations

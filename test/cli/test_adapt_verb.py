@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`vastares adapt`, as a user types it: a simulated UR5 gets a tool."""
 
 import json

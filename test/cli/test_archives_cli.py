@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """prepare --format and train --split, as a user types them."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`vastares compare`, as a user types it: a rigid body that was identified, and a network that hardly learned."""
 
 import base64

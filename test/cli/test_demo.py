@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The demo's figures, and the whole way at a size that teaches little but runs everything."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`vastares identify`, as a user types it."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Real joint states in, the same with known pushes out."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """How `vastares` picks a verb and how a verb ends."""
 
 import errno

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """vastares replay: the file opens with two readers, and says what the live node would say, when it would say it."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What is known of an arm by its URDF, and which URDF and tip count."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Coverage of ranges of motion, and what is said to be missing."""
 
 import numpy as np

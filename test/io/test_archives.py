@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Every archive format, built small: units, order of joints, cuts; every wrong file refused by name of its fault."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Bags: every format and every kind of bad input, on small bags written here and on the real recordings."""
 
 import sqlite3

@@ -1,3 +1,6 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+
 from dataclasses import replace
 
 import numpy as np

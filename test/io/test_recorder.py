@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Live recordings: streamed to disk, made part of a dataset, recovered after a crash, discarded."""
 
 import subprocess

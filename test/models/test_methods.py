@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The methods that [1] compares with: each computes what it says, learns, and can be deployed."""
 
 from dataclasses import fields, replace

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Every stacked layer equals a loop over the torch module it stacks."""
 
 import pytest

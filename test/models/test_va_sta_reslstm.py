@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The batched network against one written joint by joint from the equations of [1] with plain torch modules."""
 
 from dataclasses import fields, replace

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A ROS domain of its own for every test, and small bundles. Imports no ROS by itself."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A made-up arm of two joints, its motion and messages. Imports no ROS by itself."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a node says of what goes wrong, second by second; no graph is needed for that."""
 
 import numpy as np

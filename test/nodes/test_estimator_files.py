@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """config/estimator has a file of parameters for each robot, that the estimator takes."""
 
 import pytest

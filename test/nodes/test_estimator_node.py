@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The estimator node over DDS: what goes in, what comes out, and what it says when nothing does."""
 
 import re

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The launch files with real nodes, by launch_testing; skipped where it is not installed."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A bundle of identified rigid-body dynamics in the live node."""
 
 import json

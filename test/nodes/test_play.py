@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`vastares play`, from a bag to a subscriber in another process."""
 
 import re

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What is written about parameters, topics and services is what the code has."""
 
 import runpy

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The training node: what it records, what survives, what it says is missing, and the bundle that comes of it."""
 
 import math

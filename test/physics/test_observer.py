@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The momentum observer on arms whose dynamics and external torque are known."""
 
 from dataclasses import replace

@@ -1,3 +1,6 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Reports open anywhere: whole HTML, every joint, pictures inside, nothing loaded from elsewhere."""
 
 import base64

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From message fields to outputs: what is published when, and the swap of a bundle."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Alarms, tails, delays and figures of made-up signals whose answers are known."""
 
 from dataclasses import replace

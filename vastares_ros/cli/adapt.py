@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Adapt a bundle to a new tool from half a minute of free motion, and write a child that names its parent.
 
 Where the bundle has identified dynamics, mass, centre of mass and inertia of what was added at the tip are found and

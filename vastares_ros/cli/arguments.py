@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Arguments and output that several verbs share."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Put several bundles side by side on the same recordings: errors, contact at known pushes, false alarms, cost.
 
 RECORDINGs of free motion give nmse and RMSE and, with --inject, get known pushes, as of `vastares inject`. Those with

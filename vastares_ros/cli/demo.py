@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From nothing to live torques: simulate an arm, train on its free motion, run the node while its tool is pushed.
 
 Every step is a command of this program, shown as you would type it. FOLDER gets the bags, the dataset, the bundle, the

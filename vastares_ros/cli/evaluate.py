@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Score a bundle on bags or datasets: nmse and RMSE per joint, beside the mean and ridge regression.
 
 nmse is the mean squared error over the variance of the training torque, as in the tables of [1]. All torques pass the

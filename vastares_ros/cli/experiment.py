@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Compute the tables and figures of the paper on a dataset, and write them to a folder.
 
 NAME is one of: ablation (tables 1 to 3), compare (tables 4 to 6), trajectories (figure 6), layers (figure 7),

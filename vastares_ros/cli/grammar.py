@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a user can type: every verb, its arguments and its summary.
 
 One grammar holds for all: the subject first (a bundle or a dataset), then data (recordings), then `-o` for the output.

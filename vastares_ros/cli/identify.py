@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Identify an arm's rigid-body dynamics and friction from a dataset and write a bundle for the estimator node.
 
 Only the kinematics of the URDF must be right: masses and inertias are found, as far as the motion shows them. The basic

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Say what a bundle, a dataset or a bag holds."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Add the joint torques of known pushes to a recording of free motion: real noise, known truth.
 
 OUT.mcap holds the joint states as recorded but for effort, from which J^T F of the profile's wrench F is taken, since

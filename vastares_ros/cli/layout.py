@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Write a layout for exactly the joints of a bundle: what PlotJuggler, RViz or Foxglove is to show of them.
 
 Open it in PlotJuggler with "Load layout", in Foxglove with "Import from file", in RViz with `rviz2 -d FILE`. It

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`vastares VERB …`: how every verb begins and ends.
 
 A verb's module is imported only when the verb runs, so that help is quick and a verb without ROS runs without ROS. It

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Play a bag through the live estimator node over DDS, and compare what it publishes with the same model offline.
 
 The node runs as a process of its own in a ROS domain of its own. The status is 0 if every message is answered by the

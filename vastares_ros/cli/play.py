@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Publish the joint states of a bag over DDS with their own stamps, at the pace of the recording.
 
 It is for machines without `ros2 bag`, and reads ROS 1 bags, too. The pace is that of the header stamps where the bag

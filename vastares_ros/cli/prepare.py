@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Turn bags or archives into a dataset: joints by name, effort scaled, cut at gaps, one Parquet file an episode."""
 
 from __future__ import annotations

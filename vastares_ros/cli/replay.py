@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Run a bundle over a bag and write what went in and what came out, for PlotJuggler and Foxglove.
 
 OUT.mcap holds the joint states as recorded and, under /estimator, the topics that the live node publishes, with the

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Record bags of a simulated arm: several of free motion, and one in which the tool is pushed by known forces.
 
 FOLDER gets the MCAP bags free_1, free_2 ... and pushes, with the topic /joint_states. The bag of pushes also has

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What several verbs do with a bundle and a recording: read one for the other."""
 
 from __future__ import annotations

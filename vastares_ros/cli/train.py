@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Train a method, by default one VA-STA-ResLSTM per joint, on a dataset and write a bundle for the estimator node.
 
 Recordings named by --test are kept out of everything and judged at the end; those named by --validation choose the best

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """An arm as its URDF describes it: joint names in it, links, tip, gravity and limits. This is the only place that reads
 the XML of a URDF.
 

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Configuration as frozen dataclasses: built from a mapping, with one clear error for a wrong field."""
 
 from __future__ import annotations

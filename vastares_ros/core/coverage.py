@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Coverage: how much of each joint's range of position and velocity a recording has seen, and which motions it lacks.
 
 A range is cut into `BINS` equal bins. A bin of position is seen as far as the joint moved through it in both

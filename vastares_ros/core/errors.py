@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Errors a user can act on.
 
 Every message names the file, field or joint at fault and the next step. The command line prints the message alone

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The sign of everything: equation (1) of [1], `M qdd + V + G + F_r = tau + tau_ext`."""
 
 from .samples import Array

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From what was published to a `JointSample`: match by name, merge partial messages, scale effort.
 
 Rule for partial messages: the newest value of each joint counts; a sample is complete as soon as every joint has been

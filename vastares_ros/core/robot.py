@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What is known of a robot before any data: joint names, rate, meaning of effort, tip, URDF."""
 
 from __future__ import annotations

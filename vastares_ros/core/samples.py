@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The one data type: a `JointSample` live, an `Episode` (stacked samples) offline.
 
 Both hold q [rad], qd [rad/s], tau [N·m, or A where the robot gives current] in the joint order of the owner.

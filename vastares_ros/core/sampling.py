@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """When samples belong together: rate, gaps, backward jumps, repeats, resampling. One rule for live and offline.
 
 Cutting. With P the period (measured offline, the trained one live): a step of 0 repeats the last sample, which is

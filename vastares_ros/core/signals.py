@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From raw joint samples to what a network sees: low-pass filter, acceleration, features, windows.
 
 [1] filters all data with a Butterworth low-pass. Here the filter is causal, since it must run on a robot: q, qd and tau

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Archives in: public datasets and logs that are no bags. One reader a format (`FORMATS`), all to `ArchiveRows`.
 
 Files with stamps are cut by them, as bags are. Files without are a motion only where neighbouring rows follow on each

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Bundles on disk: the deployable model. There is no pickle, and what is missing or altered is an error.
 
 `bundle.yaml` says what the model is for, `model.safetensors` has the weights and the standardisation,

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Datasets on disk: `dataset.yaml` and one Parquet file an episode.
 
 Columns are `t` [s] and, per joint, `q_<joint>` [rad], `qd_<joint>` [rad/s], `tau_<joint>` [N·m or A], unfiltered.

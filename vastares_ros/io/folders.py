@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Writing a folder whole or not at all, and never over something that this package has not written."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Names of what can be read, apart from the readers, so that they are known without importing them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Known pushes in the joint states of a bag, and the truth of them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Writing one bare MCAP file of JointState and WrenchStamped, which PlotJuggler and Foxglove open as it is."""
 
 from __future__ import annotations

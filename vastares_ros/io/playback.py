@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A bag as a list of messages with the times at which to publish them."""
 
 from __future__ import annotations

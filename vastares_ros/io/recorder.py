@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Live samples → a dataset folder: streamed to disk while they come, made episodes when the recording ends.
 
 A recording is an Arrow stream beside the episodes until `EpisodeRecorder.finish`, so that a crash loses only what was

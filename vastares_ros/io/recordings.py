@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A session of recordings into one dataset folder: its lock, the current recording, its coverage, what is discarded."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Robot descriptions: the YAML files of `config/robots`, or one of the user's own."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What every figure of a learned model stands beside: the mean, and ridge regression on trigonometric features."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Gaussian process regression with inducing points, from the newest sample.
 
 An exact process needs the inverse of an N x N matrix. Here M inducing points stand for the N samples: the posterior

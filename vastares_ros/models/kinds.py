@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The kinds of models by name, and how one is made."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Locally weighted projection regression, from the newest sample, learned sample by sample.
 
 After Vijayakumar S, D'Souza A, Schaal S (2005). Incremental online learning in high dimensions. Neural Comput. 17,

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Every method by name: the network of [1], its ablations, and those it is compared with.
 
 A method's config says what network it is: `NETWORKS` has the class for each type of config. All configs have a `window`

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The multi-layer perceptron that [1] compares with: torque from the newest sample alone, without memory.
 
 After Yilmaz N, Wu J Y, Kazanzides P, Tumerdem U (2020). Neural network based inverse dynamics identification and

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a deployable model is: features in, contact-free torques out, in the units of the robot.
 
 There is one small class for each kind of model, with one interface: `NetworkModel` and `HybridModel` in `networks`,

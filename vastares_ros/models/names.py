@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Names of the methods, apart from their networks, so that they are known without importing torch."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Models with a network: one that learns all of the torque, and a hybrid that learns what physics leaves."""
 
 from __future__ import annotations

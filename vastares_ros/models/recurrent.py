@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """LSTM, GRU and RNN, the recurrent networks that [1] compares with: one layer over the window, a linear head."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Models of physics alone: identified rigid-body dynamics with friction, and a momentum observer with the same."""
 
 from __future__ import annotations

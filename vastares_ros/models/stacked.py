@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Layers for J separate networks that run as one.
 
 [1] trains one network per joint. Here the J networks are stacked along a leading axis, so that one batched product

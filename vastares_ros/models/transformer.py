@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The transformer that [1] compares with: an encoder over the window, a linear head on its newest position.
 
 After the time-series transformer of Çallar T C, Böttger S (2022). Hybrid learning of time-series inverse dynamics

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """VA-STA-ResLSTM, the inverse-dynamics network of [1].
 
 Glossary (shapes as in the code; [1] in brackets)

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The health of a node, once a second: findings with what to do, and figures for plots."""
 
 from __future__ import annotations

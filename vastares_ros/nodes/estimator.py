@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The node `estimator`: joint states in; estimated and external torque, wrench and contact out, under the same stamps.
 
 A lifecycle node that starts by itself. Its parameters, topics and services stand in `interfaces.ESTIMATOR`,

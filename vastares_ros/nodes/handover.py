@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Asking a running estimator, through its own parameter service, to take another bundle."""
 
 from __future__ import annotations

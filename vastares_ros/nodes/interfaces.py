@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Parameters, topics and services of the nodes: one table for each node.
 
 The nodes declare what stands here, `vastares estimator --help` and `vastares training --help` print it, and the

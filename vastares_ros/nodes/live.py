@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Run the real estimator node as a child process, publish joint states to it, and gather its answers."""
 
 from __future__ import annotations

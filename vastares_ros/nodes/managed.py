@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The base of every node of this package: a lifecycle node with parameters, topics and services from a table.
 
 A node configures, activates, deactivates and releases. A `VastaresError` that is raised there makes the transition fail

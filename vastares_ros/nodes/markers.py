@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Contact as RViz shows it: one sphere a joint, at the joint, by how far its external torque stands above the bound."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Between ROS messages and plain values: pure functions, no node and no graph."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Publish a playback over DDS, at its pace and with the stamps that it has."""
 
 from __future__ import annotations

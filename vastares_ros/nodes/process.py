@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A node as a process: its arguments, parameters, executor, signals and end; and `vastares` as a child process."""
 
 from __future__ import annotations

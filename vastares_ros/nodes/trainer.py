@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Training as the training node does it: `vastares train` in a child process, followed, and its bundle handed on."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The node `training`: records joint states into a dataset, says what is still missing, and trains in a child process.
 
 A lifecycle node: `configure` takes the dataset folder for itself and adds what a crash cut off, `activate` listens to

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Friction of every joint: the terms of a friction model, and coefficients that adapt slowly while the arm moves."""
 
 from __future__ import annotations

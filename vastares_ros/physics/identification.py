@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Rigid-body parameters and friction of an arm from its own motion, by linear least squares.
 
 Torque is linear in ten inertial parameters of each link, the rotor inertia, and the coefficients of friction. Only the

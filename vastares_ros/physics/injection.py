@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Known pushes for recordings of free motion, so that real noise and a known external torque come together.
 
 A profile says which wrench acts on which link at what time. By the principle of virtual work it shows in the joints as

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """External torque from momentum: the observer of De Luca and Mattone (2003, 2005), with identified parameters.
 
 Momentum p = M qd changes by what acts on it: dp/dt = tau + tau_ext + Cᵀ qd - G - F_r, by the equation of motion and

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a tool adds to an arm: mass, first moment and inertia at its tip, from free motion, by linear least squares.
 
 The torque that the identified arm does not explain is fitted by the factors of the tool (those of the link that carries

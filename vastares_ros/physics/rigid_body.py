@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Rigid-body physics of an arm from its URDF, in the joint order of the caller.
 
 Sign and meaning as everywhere: M qdd + V + G = tau, without friction. pinocchio does the work; it is imported when the

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Forward simulation of an arm with friction, sensors and pushes, where the external torque is known.
 
 The dynamics is the equation of the package, M qdd + V + G + F_r = tau + tau_ext, at 1 kHz or a little off, whole steps

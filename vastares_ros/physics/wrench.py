@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From external joint torques to the wrench at the tip of the arm.
 
 By the principle of virtual work, a wrench F at the tip appears in the joints as `tau_ext = J^T F`, with J the Jacobian

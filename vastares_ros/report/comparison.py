@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The figures of a comparison as tables, for a console, for Markdown and for a page."""
 
 from __future__ import annotations

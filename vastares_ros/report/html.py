@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Reports: one HTML file with figures, facts and pictures that loads nothing from elsewhere."""
 
 from __future__ import annotations

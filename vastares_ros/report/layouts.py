@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Layouts of PlotJuggler, Foxglove and RViz for one robot: its joints, and the topics of its estimator.
 
 PlotJuggler and Foxglove show the same pages of plots, `pages`; each names a curve in its own way. Joint states hold

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Pictures on disk: the figures of [1], as PNG files. matplotlib is imported at use, since that takes a second."""
 
 from __future__ import annotations

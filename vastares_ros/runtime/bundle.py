@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a deployable model consists of. `io.bundles` reads and writes it."""
 
 from __future__ import annotations

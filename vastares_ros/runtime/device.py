@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Where torch computes: the device that a name stands for, and the number of threads."""
 
 from __future__ import annotations

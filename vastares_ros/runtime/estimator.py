@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From live joint samples to torques: `step(sample) -> Estimate`, `reset()`.
 
 The node and every offline comparison run this code, one sample at a time, so that they give the same bits.

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What is published in answer to a sample, and when: the one table of outputs.
 
 The node publishes the table, `vastares replay` writes it, `vastares parity` compares it, and the descriptions of the

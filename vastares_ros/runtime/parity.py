@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Whether the live node and the same pipeline offline give the same outputs, to the last bit."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From message fields to outputs: message, sample, estimate, zero, drift, outputs.
 
 This is the only place where the steps are put together. The node, `vastares replay` and `vastares parity` all push

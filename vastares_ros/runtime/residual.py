@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What is taken out of the external torque after the estimate: a zero on request, and slow drift."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From a bundle and half a minute with a new tool to a bundle that knows the tool.
 
 With identified dynamics the tool is found as mass, first moment and inertia at the tip, and becomes part of the link

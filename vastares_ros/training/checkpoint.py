@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The resumable state of a training run: written after every epoch, read by `--resume`."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Estimators side by side on the same recordings: errors, contact, delays and cost.
 
 Whatever steps like `runtime.estimator.Estimator` is treated alike: samples go in one by one, as live, and only what it

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Rigid-body dynamics and friction of the arm of a dataset, identified from some of its episodes."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """How good a model is on recordings, always beside the mean and ridge regression."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The experiments of [1], sections 4.1 to 4.3, on any dataset, and physics beside them.
 
 An experiment is a table of rows, each a training configuration; a row and a seed make a cell, and where each recording

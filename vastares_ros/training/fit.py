@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From a dataset to a bundle: split by recording, train, find the bound, judge on what was held out."""
 
 from __future__ import annotations

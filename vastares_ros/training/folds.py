@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Which training recordings are left out in turn, so that the bound of free motion is found on motion that is unseen.
 
 The error of a model on the recordings that it was trained on is too small for a bound, and a test recording must set

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Networks that correct identified dynamics, and the gates that let them only where they help on unseen recordings."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The training loop of [1], section 4: Adam, mean squared error (3), rate reduced on plateau, batches of 128."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What [1] prints: normalised mean squared errors of tables 1 to 6, per joint and as the mean of the table.
 
 KUKA-I is `prepare --format kuka1`, KUKA-II is `kuka2`. The UR5 recordings of [1] (tables 3 and 6) are not public, so

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Settings of torch and of the allocator under which a CPU trains faster, with the same numbers."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """One seed among several that are trained in one batched pass."""
 
 from __future__ import annotations

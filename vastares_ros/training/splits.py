@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Which episodes train, validate and test: by recording, or by the sample counts of [1]."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """All windows of some episodes, cut when a training step asks for them."""
 
 from __future__ import annotations

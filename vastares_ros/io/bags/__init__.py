@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Bags: `decode` (bytes ↔ columns), `read` (a file → columns → a `Recording`), `write` (columns → a file)."""
 
 from .decode import JOINT_STATE, JointStates, MessageTable, in_order, iter_messages

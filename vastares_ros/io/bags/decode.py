@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Serialised JointState messages and their columns: `decode` turns bytes into a `MessageTable`, `encode` the reverse.
 
 The definition of JointState is the same in every ROS 2 distribution, and in ROS 1 apart from `header.seq`, so a

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A bag file → the columns of its JointState topics, and the `Recording` of one arm cut from them.
 
 Reads ROS 1 `.bag`, rosbag2 sqlite3 and MCAP, in a folder with metadata.yaml or bare, through `rosbags`.

@@ -1,3 +1,5 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Columns of JointState topics → a rosbag2 folder."""
 
 from __future__ import annotations
