@@ -615,7 +615,7 @@ def test_markers_are_red_in_contact_grey_where_not_valid_and_rare(with_urdf):
 def test_without_a_urdf_one_figure_says_so(live):
     live.play(stamps(N), *motion(N))
     told = figures(live.diagnosed(DiagnosticStatus.OK))["wrench"]
-    assert told.startswith("none: the package has no URDF of this robot") and "robot_description" in told
+    assert told.startswith("none: the package has no URDF of robot") and "robot_description" in told
 
 
 def test_the_urdf_of_the_package_is_used_until_one_is_published(ros, bundle_path, tmp_path):
