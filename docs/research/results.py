@@ -25,13 +25,14 @@ import yaml
 
 import vastares_ros
 from vastares_ros.cli.main import main as vastares
-from vastares_ros.io.bags import Table as JointTable
-from vastares_ros.io.bags import write_joint_states
+from vastares_ros.io.bags import MessageTable, write_joint_states
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.datasets import Dataset, is_dataset, load_dataset
 from vastares_ros.report import pictures
+from vastares_ros.report.render import markdown
+from vastares_ros.report.tables import Cell, Table, experiment_table, figures
+from vastares_ros.training.cells import RowSummary, Spread
 from vastares_ros.training.evaluate import predict
-from vastares_ros.training.experiment import markdown
 
 PROPOSED = "ResLSTM+SA+VA-TA"
 RIVALS = ("LSTM", "GRU", "RNN", "MLP", "Transformer")
@@ -53,7 +54,7 @@ COMPARED = {
     "level": "equal to {} (within the deviation of the seeds)",
 }
 GAIN = "44 to 71 %"  # of the proposed network over the LSTM, by tables 4 to 6 of [1]
-Table = dict[str, Any]
+Rows = dict[str, RowSummary]
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,7 @@ def _write_bag(path: Path, dataset: Dataset, recording: str) -> None:
     parts = [(e.t, e.q, e.qd, e.tau) for e in dataset.pick([recording])]
     t, q, qd, tau = (np.concatenate(part) for part in zip(*parts, strict=True))
     at = np.round(t * 1e9).astype(np.int64)
-    write_joint_states(path, {dataset.topic: JointTable(dataset.joints, at, at, q, qd, tau / dataset.effort.scale)})
+    write_joint_states(path, {dataset.topic: MessageTable(dataset.joints, at, at, q, qd, tau / dataset.effort.scale)})
 
 
 def _proposed(folder: Path) -> Path:
@@ -263,12 +264,27 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or "an unnamed processor"
 
 
+def _read(file: Path) -> Rows:
+    """The table of an experiment."""
+    table = json.loads(file.read_text(encoding="utf-8"))["table"]
+    return {
+        row: RowSummary(
+            {joint: Spread(*x) for joint, x in t["nmse"].items()},
+            Spread(*t["nmse_mean"]),
+            t["seeds"],
+            t["seconds"],
+            t["parameters"],
+        )
+        for row, t in table.items()
+    }
+
+
 def _robot(robot: Robot, folder: Path) -> str:
     tables = {}
     for name in ("tune", *robot.experiments):
         file = folder / f"{name}.json"
         if file.exists():
-            tables[name] = json.loads(file.read_text(encoding="utf-8"))["table"]
+            tables[name] = _read(file)
     lines = [
         f"## {robot.title}",
         "",
@@ -285,7 +301,7 @@ def _robot(robot: Robot, folder: Path) -> str:
         "",
         "### The network and other methods (tables 4 to 6 of [1])",
         "",
-        markdown(tables["compare"]),
+        markdown(experiment_table(tables["compare"])),
         _rivals(tables["compare"]),
         "Chosen on the validation recording (of eight settings each):",
         "",
@@ -293,7 +309,13 @@ def _robot(robot: Robot, folder: Path) -> str:
         "",
     ]
     if "ablation" in tables:
-        lines += ["### Ablation (tables 1 to 3)", "", markdown(tables["ablation"]), _ablation(tables), ""]
+        lines += [
+            "### Ablation (tables 1 to 3)",
+            "",
+            markdown(experiment_table(tables["ablation"])),
+            _ablation(tables),
+            "",
+        ]
     if "layers" in tables:
         lines += ["### Hidden layers of the attention (figure 7)", "", _means(tables["layers"]), _layers(tables), ""]
     if "activations" in tables:
@@ -318,9 +340,9 @@ def _physics(output: Path) -> str:
     ]
     of = [(r.name, r.title, r.goals) for r in ROBOTS]
     for name, title, wanted in (*of, ("simulated", "UR5, simulated", (0.5, None))):
-        table = json.loads((output / name / "physics" / "physics.json").read_text(encoding="utf-8"))["table"]
-        lines += [f"### {title}", "", markdown(table)]
-        mean = {row: t["nmse_mean"][0] for row, t in table.items()}
+        table = _read(output / name / "physics" / "physics.json")
+        lines += [f"### {title}", "", markdown(experiment_table(table))]
+        mean = {row: t.nmse_mean.mean for row, t in table.items()}
         alone = {row: x for row, x in mean.items() if row in ALONE}
         best = min(alone, key=lambda row: alone[row])
         plain, hybrid = mean["basic friction model"], mean[f"hybrid with {PROPOSED}"]
@@ -372,14 +394,9 @@ def _share(found: dict[str, Any]) -> str:
     return f"{found['detected']:.0%}{late}"
 
 
-def _minutes(tables: dict[str, Table]) -> int:
+def _minutes(tables: dict[str, Rows]) -> int:
     """Core-minutes of all rows; a row that two experiments share counts once, by its figures."""
-    rows = {
-        (row, tuple(t["nmse_mean"])): t["seconds"] * t["seeds"]
-        for of in tables.values()
-        for row, t in of.items()
-        if t["seeds"]
-    }
+    rows = {(row, t.nmse_mean): t.seconds * t.seeds for of in tables.values() for row, t in of.items() if t.seeds}
     return round(sum(rows.values()) / 60)
 
 
@@ -388,9 +405,9 @@ def _settings(folder: Path) -> list[str]:
     return [line for line in text.splitlines() if line]
 
 
-def _against(table: Table, row: str, other: str) -> str:
+def _against(table: Rows, row: str, other: str) -> str:
     """How a row stands to another: better, level or worse, by how much."""
-    (a, da), (b, db) = table[row]["nmse_mean"], table[other]["nmse_mean"]
+    (a, da), (b, db) = table[row].nmse_mean, table[other].nmse_mean
     if abs(a - b) <= hypot(da, db):
         return "level"
     return "better" if a < b else "worse"
@@ -400,8 +417,8 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names)
 
 
-def _rivals(table: Table) -> str:
-    ours = table[PROPOSED]["nmse_mean"][0]
+def _rivals(table: Rows) -> str:
+    ours = table[PROPOSED].nmse_mean.mean
     lines = []
     by = {how: [n for n in RIVALS if _against(table, PROPOSED, n) == how] for how in ("better", "level", "worse")}
     if not by["level"] and not by["worse"]:
@@ -413,57 +430,58 @@ def _rivals(table: Table) -> str:
         level = f", equal to {_listed(by['level'])} (within the deviation of the seeds)" if by["level"] else ""
         worse = f", and worse than {_listed(by['worse'])}" if by["worse"] else ""
         lines.append(f"- The claim of [1] does not hold in full here: {holds}{level}{worse}.")
-    gain = 100 * (1 - ours / table["LSTM"]["nmse_mean"][0])
+    gain = 100 * (1 - ours / table["LSTM"].nmse_mean.mean)
     lines.append(
         f"- Its error is {abs(gain):.0f} % {'below' if gain >= 0 else 'above'} that of the LSTM; in [1] it is "
         f"{GAIN} below."
     )
-    ridge = table["ridge"]["nmse_mean"][0]
-    beaten = [row for row, t in table.items() if t["seeds"] and t["nmse_mean"][0] < ridge]
+    ridge = table["ridge"].nmse_mean.mean
+    beaten = [row for row, t in table.items() if t.seeds and t.nmse_mean.mean < ridge]
     lines.append(
         f"- Ridge regression on trigonometric features ({ridge:.4f}) is worse than {_listed(beaten)}."
         if beaten
         else f"- No network is better than ridge regression on trigonometric features ({ridge:.4f})."
     )
-    worst = max(table[PROPOSED]["nmse"].items(), key=lambda item: item[1][0])
+    worst = max(table[PROPOSED].nmse.items(), key=lambda item: item[1][0])
     lines.append(f"- Its worst joint is {worst[0]} ({worst[1][0]:.4f}), which has the largest part in its average.")
     return "\n".join(lines) + "\n"
 
 
-def _ablation(tables: dict[str, Table]) -> str:
+def _ablation(tables: dict[str, Rows]) -> str:
     table = tables["ablation"]
     others = [row for row in table if row not in (PROPOSED, "mean", "ridge")]
     return "\n".join(f"- The full network is {COMPARED[_against(table, PROPOSED, row)].format(row)}." for row in others)
 
 
-def _means(table: Table) -> str:
-    rows = [(row, t["nmse_mean"]) for row, t in table.items() if t["seeds"]]
-    best = min(mean for _, (mean, _) in rows)
-    head = "|  | " + " | ".join(row for row, _ in rows) + " |"
-    figures = (f"{m:.4f}" + (f" ± {d:.4f}" if table[row]["seeds"] > 1 else "") for row, (m, d) in rows)
-    marked = (f"**{text}**" if mean == best else text for text, (_, (mean, _)) in zip(figures, rows, strict=True))
-    return "\n".join([head, "|---" * (len(rows) + 1) + "|", "| nmse | " + " | ".join(marked) + " |", ""])
+def _means(table: Rows) -> str:
+    rows = {row: t for row, t in table.items() if t.seeds}
+    means = figures([t.nmse_mean.mean for t in rows.values()], ".4f")
+    cells = [
+        Cell(f"{text} ± {t.nmse_mean.deviation:.4f}" if t.seeds > 1 else text, best)
+        for t, (text, best) in zip(rows.values(), means, strict=True)
+    ]
+    return markdown(Table("", ("", *rows), ((Cell("nmse"), *cells),)))
 
 
-def _best(table: Table) -> str:
-    return min((row for row, t in table.items() if t["seeds"]), key=lambda row: table[row]["nmse_mean"][0])
+def _best(table: Rows) -> str:
+    return min((row for row, t in table.items() if t.seeds), key=lambda row: table[row].nmse_mean.mean)
 
 
-def _layers(tables: dict[str, Table]) -> str:
+def _layers(tables: dict[str, Rows]) -> str:
     return _figure(tables["layers"], "3", "three hidden layers") + " Eight epochs."
 
 
-def _activations(tables: dict[str, Table]) -> str:
+def _activations(tables: dict[str, Rows]) -> str:
     return _figure(tables["activations"], "S+SR", "S+SR (sigmoid, selu)") + " Eight epochs."
 
 
-def _figure(table: Table, theirs: str, what: str) -> str:
+def _figure(table: Rows, theirs: str, what: str) -> str:
     """What a figure of [1] says, and what this says."""
-    best = min((row for row, t in table.items() if t["seeds"]), key=lambda row: table[row]["nmse_mean"][0])
+    best = min((row for row, t in table.items() if t.seeds), key=lambda row: table[row].nmse_mean.mean)
     if best == theirs:
         return f"[1] uses {what}, which is best here too."
-    more = 100 * (table[theirs]["nmse_mean"][0] / table[best]["nmse_mean"][0] - 1)
-    doubt = "" if table[theirs]["seeds"] > 1 else "; with one seed, differences of 10 % are noise"
+    more = 100 * (table[theirs].nmse_mean.mean / table[best].nmse_mean.mean - 1)
+    doubt = "" if table[theirs].seeds > 1 else "; with one seed, differences of 10 % are noise"
     return f"[1] uses {what}. Here {best} is best, and the choice of [1] has {more:.0f} % more error{doubt}."
 
 

@@ -96,10 +96,10 @@ def test_free_motion_is_scored_as_evaluate_does_on_what_all_have_an_estimate_of(
     for path in bundles:
         b = load_bundle(path)
         predicted = predict(b.model, b.ridge, b.filter, b.rate, read_recording(four, b.joints, (1,) * 6).episodes, 7)
-        rmse = score(predicted, b.joints, np.ones(6))["rmse"]["model"]
+        rmse = score(predicted, b.joints, np.ones(6)).rmse["model"]
         assert figures["estimators"][path.name]["rmse"] == pytest.approx(rmse, rel=1e-4)
     variance = load_bundle(bundles[0]).model.torque_scaler.scale.double().numpy() ** 2
-    assert figures["variance"]["of"] == "net"
+    assert figures["reference"] == "net"
     for found in figures["estimators"].values():
         nmse = np.array(list(found["rmse"].values())) ** 2 / variance
         np.testing.assert_allclose(list(found["nmse"].values()), nmse)

@@ -20,8 +20,9 @@ from vastares_ros.models.baselines import Ridge
 from vastares_ros.models.networks import NetworkModel
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.report.html import SHOWN, demo_report, evaluation_report
+from vastares_ros.report.tables import DemoFigures
 from vastares_ros.runtime.bundle import Bundle
-from vastares_ros.training.evaluate import Prediction, score
+from vastares_ros.training.evaluate import Prediction, Scores, score
 
 JOINTS = ("shoulder", "wrist<1>")
 EMPTY = {"img", "meta", "br", "link"}
@@ -87,8 +88,8 @@ def prediction(name: str, samples: int = 400) -> Prediction:
     return Prediction(name, t, measured, tau)
 
 
-def figures(predictions) -> dict:
-    return score(predictions, JOINTS, np.array([0.5, 0.5])) | {"trained_on": []}
+def scored(predictions) -> Scores:
+    return score(predictions, JOINTS, np.array([0.5, 0.5]))
 
 
 def checked(html: str) -> tuple[Page, list[np.ndarray]]:
@@ -114,9 +115,9 @@ def has(picture: np.ndarray, colour: str, least: int = 50) -> bool:
 def test_evaluation_report_shows_every_joint(tmp_path, bundle):
     file = tmp_path / "report.html"
     episodes = [prediction("first"), prediction("second")]
-    evaluation_report(file, bundle, figures(episodes), episodes, "two <recordings>")
+    evaluation_report(file, bundle, scored(episodes), episodes, "two <recordings>")
     page, pictures = checked(file.read_text(encoding="utf-8"))
-    assert "two <recordings>" in page.text and "RMSE model [N·m]" in page.text and "seed7" in page.text
+    assert "two <recordings>" in page.text and "(RMSE in N·m)" in page.text and "RMSE\nmodel" in page.text and "seed7" in page.text
     assert all(joint in page.headings for joint in JOINTS)
     assert page.text.count("first: ") == page.text.count("second: ") == 2 * len(JOINTS)
     assert len(pictures) == 2 * 2 * len(JOINTS)
@@ -131,12 +132,12 @@ def test_evaluation_report_shows_every_joint(tmp_path, bundle):
 def test_evaluation_report_marks_the_best_and_what_was_trained_on(tmp_path, bundle):
     file = tmp_path / "report.html"
     episodes = [prediction("seen")]
-    scored = figures(episodes)
-    evaluation_report(file, bundle, scored, episodes, "seen")
-    best = f"<b>{min(scored['nmse'][p]['shoulder'] for p in scored['nmse']):.4f}</b>"
+    scores = scored(episodes)
+    evaluation_report(file, bundle, scores, episodes, "seen")
+    best = f"<b>{min(of['shoulder'] for of in scores.nmse.values()):.4f}</b>"
     html = file.read_text(encoding="utf-8")
     assert best in html and "Already used in training" not in html
-    evaluation_report(file, bundle, scored | {"trained_on": ["seen"]}, episodes, "seen")
+    evaluation_report(file, bundle, scores, episodes, "seen", ["seen"])
     assert "Already used in training: seen." in file.read_text(encoding="utf-8")
 
 
@@ -144,7 +145,7 @@ def test_many_and_long_episodes_stay_small_and_the_cut_is_told(tmp_path, bundle)
     file = tmp_path / "report.html"
     lengths = [50_000, *range(200, 200 + SHOWN)]
     episodes = [prediction(f"of {length} samples", length) for length in lengths]
-    evaluation_report(file, bundle, figures(episodes), episodes, "many")
+    evaluation_report(file, bundle, scored(episodes), episodes, "many")
     page, pictures = checked(file.read_text(encoding="utf-8"))
     assert f"the {SHOWN} longest of {len(episodes)}" in page.text
     assert len(pictures) == 2 * SHOWN * len(JOINTS) and "of 200 samples" not in page.text
@@ -156,13 +157,16 @@ def test_demo_report_shows_push_and_figures(tmp_path, bundle):
     live = prediction("pushes")
     truth = np.zeros_like(live.tau_meas)
     truth[100:200] = (3.0, 0.0)
-    summary = {
-        "nmse": {"shoulder": 0.0123, "wrist<1>": 0.5},
-        "push_correlation": {"shoulder": 0.987, "wrist<1>": 0.4},
-        "push_max": {"shoulder": 3.0, "wrist<1>": 0.0},
-        "latency_ms": {"p50": 1.23, "p99": 4.56},
-    }
-    demo_report(file, bundle, figures([live]), live, truth, summary)
+    figures = DemoFigures(
+        nmse={"shoulder": 0.0123, "wrist<1>": 0.5},
+        nmse_ridge={"shoulder": 0.1, "wrist<1>": 0.6},
+        nmse_mean={"model": 0.25615},
+        push_correlation={"shoulder": 0.987, "wrist<1>": 0.4},
+        push_max={"shoulder": 3.0, "wrist<1>": 0.0},
+        latency_ms={"p50": 1.23, "p99": 4.56},
+        seconds=1.0,
+    )
+    demo_report(file, bundle, scored([live]), live, truth, figures)
     page, pictures = checked(file.read_text(encoding="utf-8"))
     assert all(joint in page.headings for joint in JOINTS)
     assert all(number in page.text for number in ("0.0123", "0.987", "0.400", "3.0", "1.2 ms", "4.6 ms"))

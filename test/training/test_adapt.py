@@ -74,7 +74,7 @@ def test_the_tool_becomes_part_of_the_arm(identified, with_tool, lively, tmp_pat
     assert abs(found.payload.mass / 1.5 - 1) < 0.02
     np.testing.assert_allclose(found.payload.centre, CENTRE, atol=0.005)
     assert found.seconds == pytest.approx(16) and found.travel.min() > 0.3
-    assert found.before["nmse_mean"]["model"] > 30 * found.after["nmse_mean"]["model"]
+    assert found.before.nmse_mean["model"] > 30 * found.after.nmse_mean["model"]
     unseen, without = [with_tool("other", 6)], [lively("other", 6, 2000)]
     assert (error(found.bundle, unseen) < 2 * error(identified, without)).all()
     assert error(identified, unseen).max() > 10
@@ -105,7 +105,7 @@ def test_only_the_first_seconds_are_taken_and_the_last_third_is_kept_out(identif
     e.tau[700:1000] += 0.05  # within the last third of eight seconds
     judged = adapt(identified, PARENT, [e], 8.0)
     np.testing.assert_array_equal(part.payload.parameters, judged.payload.parameters)
-    assert judged.after["nmse_mean"]["model"] > part.after["nmse_mean"]["model"]
+    assert judged.after.nmse_mean["model"] > part.after.nmse_mean["model"]
 
 
 def test_amperes_keep_the_scale_of_the_gains(arm_dataset, with_tool):
@@ -167,7 +167,7 @@ def test_a_correction_that_does_not_help_is_none(network, make_episode):
     assert "shoulder" not in found.corrected
     assert not found.bundle.model.correction.coefficients[:, 0].any()
     for joint in network.joints:
-        assert found.after["nmse"]["model"][joint] <= found.before["nmse"]["model"][joint]
+        assert found.after.nmse["model"][joint] <= found.before.nmse["model"][joint]
 
 
 def test_pieces_shorter_than_a_window_are_refused(network, make_episode):

@@ -10,8 +10,8 @@ joints, which holds near the poses that were seen. Two thirds of the motion fit,
 from __future__ import annotations
 
 import argparse
-
-from rich.table import Table
+from dataclasses import asdict
+from typing import Any
 
 from vastares_ros.cli.arguments import console, write_json
 from vastares_ros.cli.sources import read_source
@@ -19,6 +19,8 @@ from vastares_ros.core.errors import ConfigError
 from vastares_ros.io.bundles import INDEX, as_parent, load_bundle, save_bundle
 from vastares_ros.io.folders import check_file, check_output
 from vastares_ros.physics.payload import SCALES, Payload
+from vastares_ros.report.render import terminal
+from vastares_ros.report.tables import adaptation_table
 from vastares_ros.training.adapt import SHORTEST, Adaptation, adapt
 
 MASS, SHARE = 0.1, 0.1  # a mass is told to this many kg or this share of it [standard deviation]
@@ -39,33 +41,20 @@ def run(args: argparse.Namespace) -> int:
     parent = load_bundle(args.bundle)
     found = adapt(parent, as_parent(args.bundle), read_source(args.source, parent, args.topic), args.seconds)
     save_bundle(args.output, found.bundle, args.force)
-    console.print(_figures(found, f"{args.output}: {args.bundle} adapted to {args.source}, {found.seconds:.1f} s"))
+    title = f"{args.output}: {args.bundle} adapted to {args.source}, {found.seconds:.1f} s"
+    console.print(terminal(adaptation_table(found, title)))
     lines = _payload(found, found.payload) if found.payload else _correction(found)
-    if found.after["nmse_mean"]["model"] >= found.before["nmse_mean"]["model"]:
+    if found.after.nmse_mean["model"] >= found.before.nmse_mean["model"]:
         lines.append(f"Warning: {args.output} is no better than its parent on the last third: stay with the parent.")
     for line in lines:
         console.print(line, markup=False)
     if args.json:
-        figures = {"before": found.before, "after": found.after, "seconds": found.seconds}
+        figures: dict[str, Any] = {"before": asdict(found.before), "after": asdict(found.after)}
+        figures["seconds"] = found.seconds
         if found.payload:
             figures |= {"payload": found.payload.parameters.tolist(), "deviation": found.payload.deviation.tolist()}
         write_json(args.json, figures | {"unit": found.bundle.effort.unit, "corrected": list(found.corrected)})
     return 0
-
-
-def _figures(found: Adaptation, title: str) -> Table:
-    unit = found.bundle.effort.unit
-    table = Table(title=f"{title}; figures on the last third", title_justify="left")
-    table.add_column("joint", no_wrap=True)
-    for column in ("nmse\nbefore", "nmse\nafter", f"RMSE [{unit}]\nbefore", f"RMSE [{unit}]\nafter"):
-        table.add_column(column, justify="right")
-    pair = found.before, found.after
-    for joint in found.bundle.joints:
-        nmse, rmse = ([f[measure]["model"][joint] for f in pair] for measure in ("nmse", "rmse"))
-        table.add_row(joint, *(f"{x:.4f}" for x in nmse), *(f"{x:.3f}" for x in rmse))
-    table.add_section()
-    table.add_row("mean", *(f"{f['nmse_mean']['model']:.4f}" for f in pair))
-    return table
 
 
 def _payload(found: Adaptation, payload: Payload) -> list[str]:

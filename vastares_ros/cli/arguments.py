@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import Progress, track
-from rich.table import Table
 
 from vastares_ros.runtime.bundle import ResidualSource
+from vastares_ros.training.evaluate import Scores
 from vastares_ros.training.verdict import poor_joints
 
 T = TypeVar("T")
@@ -66,20 +66,20 @@ def warn_of_contact(recordings: Mapping[str, str]) -> None:
         )
 
 
-def warn_of_joints(figures: Mapping[str, Any], constant: Mapping[str, str], recordings: Sequence[str]) -> None:
+def warn_of_joints(scores: Scores, constant: Mapping[str, str], recordings: Sequence[str]) -> None:
     """Name joints whose estimate is of no use, and those that the averages leave out.
 
     Args:
-        figures: see `training.evaluate.score`.
+        scores: on these recordings.
         constant: joints that the training recordings do not show, and why.
-        recordings: what the figures are of.
+        recordings: what was judged.
     """
     for joint, why in constant.items():
         messages.print(
             f"warning: {joint} {why} in the training recordings: nothing can be learned of it, and the means leave it "
             f"out. Leave it out of the dataset by `vastares prepare --joints`, or record motion of it"
         )
-    for joint, why in poor_joints(figures["nmse"], constant).items():
+    for joint, why in poor_joints(scores.nmse, constant).items():
         messages.print(
             f"warning: do not use the estimate of {joint}: on {', '.join(recordings)} it has {why}. Record more motion "
             f"of this joint, or try `vastares identify`"
@@ -108,25 +108,3 @@ def write_json(path: Path, figures: Mapping[str, Any]) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-
-
-def scores_table(figures: Mapping[str, Any], unit: str, title: str) -> Table:
-    """Figures of `training.evaluate.score` as a table, best in bold."""
-    table = Table(title=f"{title} (RMSE in {unit})", title_justify="left")
-    table.add_column("joint", no_wrap=True)
-    nmse = rmse = list(figures["nmse"])
-    if "rigid body" in nmse:
-        rmse = ["model", "rigid body"]  # more does not fit into 80 columns
-    for measure, names in (("nmse", nmse), ("RMSE", rmse)):
-        for name in names:
-            table.add_column(f"{measure}\n{name}", justify="right")
-    for joint in figures["nmse"]["model"]:
-        table.add_row(joint, *_row([figures["nmse"][n][joint] for n in nmse], ".4f"),
-                      *_row([figures["rmse"][n][joint] for n in rmse], ".3f"))  # fmt: skip
-    table.add_section()
-    table.add_row("mean", *_row([figures["nmse_mean"][n] for n in nmse], ".4f"))
-    return table
-
-
-def _row(values: list[float], form: str) -> list[str]:
-    return [f"[bold]{v:{form}}[/bold]" if v == min(values) else f"{v:{form}}" for v in values]

@@ -14,14 +14,11 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
 
 from vastares_ros.cli.arguments import console, messages, write_json
 from vastares_ros.core.arm import Arm
@@ -36,11 +33,13 @@ from vastares_ros.io.robots import bundle_arm, read_urdf
 from vastares_ros.physics.injection import Injector, Profile
 from vastares_ros.physics.wrench import WrenchEstimator
 from vastares_ros.report import pictures
-from vastares_ros.report.comparison import FigureTable, comparison_markdown, comparison_tables
 from vastares_ros.report.html import comparison_report
+from vastares_ros.report.render import markdown, terminal
+from vastares_ros.report.tables import comparison_tables
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.training.comparison import (
-    LONGEST_LAG,
+    MAX_LAG,
+    Comparison,
     Pushed,
     Trace,
     check_alike,
@@ -69,28 +68,28 @@ def run(args: argparse.Namespace) -> int:
 
     _refuse_twins([*args.bags, *args.free])
     recordings = [_read(path, first, topic) for path in args.bags]
-    told = [TRUTH_TOPIC in all_topics(path) for path in args.bags]
-    calm = [r for r, has_truth in zip(recordings, told, strict=True) if not has_truth]
-    if not calm:
+    with_truth = [TRUTH_TOPIC in all_topics(path) for path in args.bags]
+    contact_free = [r for r, has_truth in zip(recordings, with_truth, strict=True) if not has_truth]
+    if not contact_free:
         raise BagError(f"all recordings hold {TRUTH_TOPIC}, so all are pushed: add one of free motion")
-    if (args.inject or any(told)) and first.effort.unit != "N·m":
+    if (args.inject or any(with_truth)) and first.effort.unit != "N·m":
         raise RobotError(
             f"the bundles' torque is in {first.effort.unit}, and pushes are known in N·m: prepare the dataset with the "
             "gain of the drives [N·m/A] as --effort-scale and --effort-unit N·m, and train on that"
         )
-    if urdf and not args.inject and not any(told):
+    if urdf and not args.inject and not any(with_truth):
         raise ConfigError("--urdf is for pushes, and there are none: give --inject or a recording with pushes as well")
     profile = read_profile(args.inject) if args.inject else None
-    free = [e for r in calm for e in r.episodes]
+    free = [e for r in contact_free for e in r.episodes]
     separate = [e for path in args.free for e in _free(path, first, topic).episodes]
     pushed = [
         Pushed(e, truth)
-        for r, has_truth in zip(recordings, told, strict=True)
+        for r, has_truth in zip(recordings, with_truth, strict=True)
         if has_truth
         for e, truth in zip(r.episodes, read_truth(TRUTH_TOPIC, r), strict=True)
     ]
     if profile:
-        for r in calm:
+        for r in contact_free:
             pushed += _injected(args.inject, profile, r, bundle_arm(first, urdf))
     notes = _notes(bundles, free, separate, pushed, args.valid_only)
     wrench = None
@@ -107,19 +106,19 @@ def run(args: argparse.Namespace) -> int:
     if not separate:  # what is judged calibrates, too
         traces = {name: [*t[: len(free)], *t] for name, t in traces.items()}
     figures = compare_bundles(bundles, free, separate or free, pushed, traces, wrench)
-    figures |= {"valid_only": args.valid_only, "notes": notes}
 
     title = f"{', '.join(bundles)} on {', '.join(dict.fromkeys(r.name for r in recordings))}"
     tables = comparison_tables(figures)
     with written_folder(args.output, FIGURES, args.force) as scratch:
-        write_json(scratch / FIGURES, figures)
-        (scratch / "comparison.md").write_text(comparison_markdown(title, notes, tables), encoding="utf-8")
+        write_json(scratch / FIGURES, asdict(figures) | {"valid_only": args.valid_only, "notes": notes})
+        page = [f"# {title}\n", *(f"- {note}" for note in notes), "", "\n".join(map(markdown, tables))]
+        (scratch / "comparison.md").write_text("\n".join(page), encoding="utf-8")
         drawn = _draw(scratch, figures, first, pushed, {n: t[len(t) - len(pushed) :] for n, t in traces.items()})
         comparison_report(scratch / "report.html", title, notes, tables, drawn)
     for note in notes:
         console.print(note, markup=False)
     for table in tables:
-        console.print(_rich(table))
+        console.print(terminal(table))
     console.print(f"report: {args.output / 'report.html'}", markup=False)
     return 0
 
@@ -182,16 +181,16 @@ def _notes(
 ) -> list[str]:
     """What to know when reading the figures, a line each."""
 
-    def told(episodes: Iterable[Episode]) -> str:
+    def names_of(episodes: Iterable[Episode]) -> str:
         return ", ".join(dict.fromkeys(e.recording for e in episodes))
 
     calibration = separate or free
     seconds = sum(e.t[-1] - e.t[0] for e in calibration)
-    notes = [f"Judged on the free motion of {told(free)}."]
+    notes = [f"Judged on the free motion of {names_of(free)}."]
     if pushed:
-        notes.append(f"Pushes are in {told(p.episode for p in pushed)}.")
+        notes.append(f"Pushes are in {names_of(p.episode for p in pushed)}.")
     notes.append(
-        f"Thresholds are set by {seconds:.0f} s of free motion, {told(calibration)}"
+        f"Thresholds are set by {seconds:.0f} s of free motion, {names_of(calibration)}"
         + (
             "."
             if separate
@@ -218,24 +217,23 @@ def _step(
     found: dict[str, dict[int, Trace]] = {name: {} for name in folders}
     with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
         task = bar.add_task("estimating", total=len(folders) * sum(map(len, episodes)))
-        for name, i, trace in step_all(folders, episodes, jobs):
-            found[name][i] = trace.trusted() if valid_only else trace
-            bar.advance(task, len(episodes[i]))
+        for name, i, trace in step_all(folders, episodes, jobs, lambda samples: bar.advance(task, samples)):
+            found[name][i] = trace.only_valid() if valid_only else trace
     return {name: [of_name[i] for i in range(len(episodes))] for name, of_name in found.items()}
 
 
 def _draw(
     folder: Path,
-    figures: Mapping[str, Any],
+    figures: Comparison,
     first: Bundle,
     pushed: Sequence[Pushed],
     traces: Mapping[str, Sequence[Trace]],
 ) -> dict[str, Path]:
     """Pictures by caption."""
-    found, unit = figures["estimators"], figures["unit"]
+    found, unit = figures.estimators, figures.unit
     nmse = folder / "nmse.png"
     drawn = {"nmse of free motion by joint: smaller is better, and a grid line is a factor of ten.": nmse}
-    pictures.grouped_bars(nmse, {n: e["nmse"] | {"mean": e["nmse_mean"]} for n, e in found.items()}, "nmse")
+    pictures.grouped_bars(nmse, {n: e.nmse | {"mean": e.nmse_mean} for n, e in found.items()}, "nmse")
     if not pushed:
         return drawn
     i, push = typical_push(pushed, first.bound)
@@ -243,25 +241,16 @@ def _draw(
     shown = (t >= -AROUND) & (t <= t[push.stop - 1] + AROUND)
     file = folder / "push.png"
     external = {name: of_name[i].tau_ext[shown] for name, of_name in traces.items()}
-    pictures.push(file, figures["joints"], t[shown], pushed[i].truth[shown], external, unit)
+    pictures.push(file, figures.joints, t[shown], pushed[i].truth[shown], external, unit)
     drawn[
         f"External torque in one push of {pushed[i].episode.recording}, of median strength: what each estimator sees, "
         "beside the truth."
     ] = file
     file = folder / "detection.png"
-    pictures.detection_curves(file, {n: e["contact"] for n, e in found.items()}, 1e3 * LONGEST_LAG)
+    pictures.detection_curves(file, {n: e.contact for n, e in found.items()}, 1e3 * MAX_LAG)
     drawn[
         "Pushes detected, and how late, as the threshold of each estimator goes from many false alarms to one an hour "
         "(dot). Dashed: fewer alarms than one in all that was recorded, by the fitted tail. The median counts missed "
         "pushes as infinitely late, so a line ends where half are missed."
     ] = file
     return drawn
-
-
-def _rich(table: FigureTable) -> Table:
-    shown = Table(title=escape(table.title), title_justify="left")
-    for i, name in enumerate(table.head):
-        shown.add_column(escape(name), justify="right" if i else "left", no_wrap=not i)
-    for row in table.rows:
-        shown.add_row(*(f"[bold]{escape(c.text)}[/bold]" if c.best else escape(c.text) for c in row))
-    return shown

@@ -14,13 +14,12 @@ import json
 import shlex
 import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import yaml
-from rich.table import Table
 
 from vastares_ros.cli.arguments import console, write_json
 from vastares_ros.cli.main import main
@@ -31,8 +30,9 @@ from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.folders import check_output
 from vastares_ros.io.injections import TRUTH_TOPIC
 from vastares_ros.report.html import demo_report
-from vastares_ros.runtime.bundle import Bundle
-from vastares_ros.training.evaluate import Prediction
+from vastares_ros.report.render import terminal
+from vastares_ros.report.tables import DemoFigures, demo_table
+from vastares_ros.training.evaluate import Prediction, Scores
 
 CONFIG = "demo.yaml"  # of the training; marks the folder as ours
 BAGS = 10  # of free motion, each another one: eight to train on, one to choose the epoch, one to judge
@@ -62,17 +62,14 @@ def run(args: argparse.Namespace) -> int:
 
     console.print(f"\n[bold]{len(steps) + 1}/{len(steps) + 1} Compare with the push that is known[/bold]")
     bundle = load_bundle(folder / "bundle")
-    figures = json.loads((folder / "evaluate.json").read_text(encoding="utf-8"))
+    scores = Scores.of(json.loads((folder / "evaluate.json").read_text(encoding="utf-8")))
     latency = json.loads((folder / "parity.json").read_text(encoding="utf-8"))["latency_ms"]
     live, truth = read_live(folder / "live.parquet", folder / "bags" / "pushes", bundle.joints)
-    summary = summarise(bundle.joints, figures, live, truth, latency)
-    demo_report(folder / "report.html", bundle, figures, live, truth, summary)
-    summary["seconds"] = round(time.perf_counter() - began, 1)
-    write_json(folder / "summary.json", summary)
-    console.print(_table(summary, bundle))
-    console.print(
-        f"in {summary['seconds']:.0f} s; figures in {folder / 'summary.json'}\nreport: {folder / 'report.html'}"
-    )
+    figures = summarise(bundle.joints, scores, live, truth, latency, time.perf_counter() - began)
+    demo_report(folder / "report.html", bundle, scores, live, truth, figures)
+    write_json(folder / "summary.json", asdict(figures))
+    console.print(terminal(demo_table(figures, bundle.effort.unit)))
+    console.print(f"in {figures.seconds:.0f} s; figures in {folder / 'summary.json'}\nreport: {folder / 'report.html'}")
     return 0
 
 
@@ -125,29 +122,21 @@ def push_correlation(tau_ext: Array, truth: Array) -> Array:
 
 
 def summarise(
-    joints: tuple[str, ...], figures: dict[str, Any], live: Prediction, truth: Array, latency: dict[str, float]
-) -> dict[str, Any]:
-    """The figures of the demo, as written to JSON."""
+    joints: tuple[str, ...],
+    scores: Scores,
+    live: Prediction,
+    truth: Array,
+    latency: dict[str, float],
+    seconds: float,
+) -> DemoFigures:
+    """The figures of the demo."""
     correlation = push_correlation(live.tau_ext, truth)
-    return {
-        "nmse": figures["nmse"]["model"],
-        "nmse_ridge": figures["nmse"]["ridge"],
-        "nmse_mean": figures["nmse_mean"],
-        "push_correlation": dict(zip(joints, correlation.tolist(), strict=True)),
-        "push_max": dict(zip(joints, np.abs(truth).max(axis=0).tolist(), strict=True)),
-        "latency_ms": {name: latency[name] for name in ("p50", "p99")},
-    }
-
-
-def _table(summary: dict[str, Any], bundle: Bundle) -> Table:
-    table = Table()
-    table.add_column("joint", no_wrap=True)
-    for column in ("nmse", "nmse\nof ridge", "correlation\nwith the push", f"largest push\n[{bundle.effort.unit}]"):
-        table.add_column(column, justify="right")
-    for joint in bundle.joints:
-        values = [summary[key][joint] for key in ("nmse", "nmse_ridge", "push_correlation", "push_max")]
-        table.add_row(joint, *(f"{v:{form}}" for v, form in zip(values, (".4f", ".4f", ".3f", ".1f"), strict=True)))
-    latency = summary["latency_ms"]
-    table.caption = f"live latency p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms"
-    table.caption_justify = "left"
-    return table
+    return DemoFigures(
+        nmse=scores.nmse["model"],
+        nmse_ridge=scores.nmse["ridge"],
+        nmse_mean=scores.nmse_mean,
+        push_correlation=dict(zip(joints, correlation.tolist(), strict=True)),
+        push_max=dict(zip(joints, np.abs(truth).max(axis=0).tolist(), strict=True)),
+        latency_ms={name: latency[name] for name in ("p50", "p99")},
+        seconds=round(seconds, 1),
+    )

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from dataclasses import asdict
 
-from vastares_ros.cli.arguments import console, scores_table, tracked, warn_of_joints, write_json
+from vastares_ros.cli.arguments import console, tracked, warn_of_joints, write_json
 from vastares_ros.cli.sources import read_source
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.samples import Episode
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.folders import check_file
+from vastares_ros.report.render import terminal
+from vastares_ros.report.tables import scores_table
 from vastares_ros.runtime.device import device_for
 from vastares_ros.training.evaluate import predict, score
 
@@ -45,18 +48,18 @@ def run(args: argparse.Namespace) -> int:
     recordings = list(dict.fromkeys(e.recording for e in episodes))
     split = bundle.training["split"]
     seen = [name for name in recordings if name in [*split["training"], *split.get("adaptation", [])]]
-    figures = score(predictions, bundle.joints, variance, bundle.constant_joints)
-    figures |= {"unit": bundle.effort.unit, "recordings": recordings, "trained_on": seen}
-    console.print(scores_table(figures, bundle.effort.unit, f"{args.bundle} on {', '.join(recordings)}"))
-    warn_of_joints(figures, bundle.constant_joints, recordings)
+    scores = score(predictions, bundle.joints, variance, bundle.constant_joints)
+    console.print(terminal(scores_table(scores, bundle.effort.unit, f"{args.bundle} on {', '.join(recordings)}")))
+    warn_of_joints(scores, bundle.constant_joints, recordings)
     if seen:
         console.print(f"Note: {', '.join(seen)} was trained on: these figures say nothing about unseen motion.")
     if args.json:
-        write_json(args.json, figures)
+        about = {"unit": bundle.effort.unit, "recordings": recordings, "trained_on": seen}
+        write_json(args.json, asdict(scores) | about)
     if page:
         from vastares_ros.report.html import evaluation_report  # matplotlib takes a second to import
 
         page.parent.mkdir(parents=True, exist_ok=True)
-        evaluation_report(page, bundle, figures, predictions, ", ".join(recordings))
+        evaluation_report(page, bundle, scores, predictions, ", ".join(recordings), seen)
         console.print(f"report: {page}")
     return 0

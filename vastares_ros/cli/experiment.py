@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +31,27 @@ from vastares_ros.io.configs import read_yaml
 from vastares_ros.io.datasets import Dataset, dataset_arm, load_dataset
 from vastares_ros.models.methods import METHODS, network_config
 from vastares_ros.report import pictures
+from vastares_ros.report.render import markdown
+from vastares_ros.report.tables import experiment_table
 from vastares_ros.runtime.device import device_for
+from vastares_ros.training.cells import (
+    Cell,
+    CellResult,
+    RowSummary,
+    Training,
+    make_cells,
+    over_recordings,
+    run_cells,
+    summarise,
+)
 from vastares_ros.training.config import TrainConfig, read_config
 from vastares_ros.training.experiment import (
     EXPERIMENTS,
-    Run,
     attention_weights,
     changed,
     chosen,
     default_test,
-    make_cells,
-    markdown,
-    over_recordings,
     physics,
-    run_cells,
-    summarise,
 )
 from vastares_ros.training.paper import PRINTED
 from vastares_ros.training.splits import leakage_warning, paper_split, split
@@ -81,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("tune chooses on validation recordings: name some with --validation")
     rows = tuned(EXPERIMENTS[args.name], config, args.tuned)
     device = str(device_for(args.device))
-    cells = make_cells(rows, args.seeds, dataset, args.dataset, test, args.validation, device, args.split)
+    recipes = {row: Training(config) for row, config in rows.items()}
+    cells = make_cells(recipes, args.seeds, dataset, args.dataset, test, args.validation, device, args.split)
     names, judged = (", ".join(dict.fromkeys(e.recording for e in part)) for part in (training, tested))
     console.print(f"{args.name}: {len(rows)} rows, {args.seeds} seeds; trained on {names}; judged on {judged}")
     if leakage := {e.recording for e in training} & {e.recording for e in tested}:
@@ -97,9 +104,9 @@ def run(args: argparse.Namespace) -> int:
         "test": list(test),
         "split": args.split,
     }
-    figures |= {"validation": args.validation, "seeds": args.seeds, "failed": failed, "table": table}
+    figures |= {"validation": args.validation, "seeds": args.seeds, "failed": failed, "table": _as_json(table)}
     write_json(args.output / f"{args.name}.json", figures)
-    text = markdown(table, PRINTED.get(args.split))
+    text = markdown(experiment_table(table, PRINTED.get(args.split)))
     (args.output / f"{args.name}.md").write_text(text, encoding="utf-8")
     console.print(text, markup=False)
     for file in _draw(args.name, args.output, table, results, tested):
@@ -109,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
     return 2 if failed else 0
 
 
-def _run(args: argparse.Namespace, cells: Sequence[Run]) -> list[dict[str, Any]]:
+def _run(args: argparse.Namespace, cells: Sequence[Cell]) -> list[CellResult]:
     """The results of all cells that come to an end; the others are reported."""
     results = []
     with Progress(console=messages, transient=True, disable=not messages.is_terminal) as bar:
@@ -118,9 +125,9 @@ def _run(args: argparse.Namespace, cells: Sequence[Run]) -> list[dict[str, Any]]
             bar.advance(task)
             if isinstance(result, Exception):
                 why = str(result) if isinstance(result, VastaresError) else repr(result)
-                messages.print(f"failed: {cell.row}, seed {cell.seed}: {' '.join(why.split())}")
+                messages.print(f"failed: {cell.row}, seed {cell.recipe.seed}: {' '.join(why.split())}")
             else:
-                results.append(result | {"row": cell.row})
+                results.append(replace(result, row=cell.row))
     if not results:
         raise VastaresError("no cell came to an end: see the reasons above")
     return results
@@ -146,19 +153,28 @@ def _physics(args: argparse.Namespace, dataset: Dataset, config: TrainConfig) ->
     names = ", ".join(recordings)
     console.print(f"physics: {len(rows)} rows, {args.seeds} seeds; each left out in turn: {names}")
     results = _run(args, cells)
-    whole = [r for r in over_recordings(results) if len(r["nmse"]["model"]) == len(recordings)]
+    whole = [r for r in over_recordings(results) if len(r.nmse["model"]) == len(recordings)]
     table = summarise(whole, list(rows))
     failed = len(cells) - len(results)
     figures: dict[str, Any] = {"experiment": "physics", "dataset": dataset.sha256, "robot": dataset.robot}
-    figures |= {"recordings": recordings, "seeds": args.seeds, "failed": failed, "table": table}
+    figures |= {"recordings": recordings, "seeds": args.seeds, "failed": failed, "table": _as_json(table)}
     write_json(args.output / "physics.json", figures)
-    text = markdown(table)
+    text = markdown(experiment_table(table))
     (args.output / "physics.md").write_text(text, encoding="utf-8")
     console.print(text, markup=False)
     file = args.output / "physics.png"
-    pictures.bars(file, {row: t["nmse_mean"] for row, t in table.items() if t["seeds"]}, "nmse, averaged over all", "")
+    pictures.bars(file, _means(table), "nmse, averaged over all", "")
     console.print(f"picture: {file}")
     return 2 if failed else 0
+
+
+def _as_json(table: Mapping[str, RowSummary]) -> dict[str, Any]:
+    return {row: asdict(summary) for row, summary in table.items()}
+
+
+def _means(table: Mapping[str, RowSummary]) -> dict[str, Sequence[float]]:
+    """Mean and deviation of what was trained, by row."""
+    return {row: summary.nmse_mean for row, summary in table.items() if summary.seeds}
 
 
 def tuned(make: Callable[[TrainConfig], Rows], base: TrainConfig, path: Path | None) -> Rows:
@@ -208,25 +224,25 @@ def _write_tuned(
             "network": network,
         }
         console.print(f"best of {METHODS[name].label}: {row}")
-    said = f"# By `vastares experiment tune`, chosen on {', '.join(validation)}.\n"
-    file.write_text(said + yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    header = f"# By `vastares experiment tune`, chosen on {', '.join(validation)}.\n"
+    file.write_text(header + yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     file.with_suffix(".md").write_text("".join(f"{row}\n" for row in best.values()), encoding="utf-8")
     console.print(f"settings: {file}")
 
 
 def _draw(
-    name: str, folder: Path, table: dict[str, Any], results: list[dict[str, Any]], tested: Sequence[Episode]
+    name: str, folder: Path, table: Mapping[str, RowSummary], results: Sequence[CellResult], tested: Sequence[Episode]
 ) -> list[Path]:
     if name == "tune":
         return []
     if name != "attention":
         file = folder / f"{name}.png"
-        rows = {row: t["nmse_mean"] for row, t in table.items() if t["seeds"]}
+        rows = _means(table)
         what = {"layers": "hidden layers", "activations": "spatial + temporal activation"}.get(name, "")
         pictures.bars(file, rows, "nmse, averaged over joints", what)
         return [file]
-    first = min(results, key=lambda r: r["seed"])
-    bundle = load_bundle(Path(first["bundle"]))
+    first = min(results, key=lambda r: r.seed)
+    bundle = load_bundle(Path(first.bundle))
     weights = attention_weights(bundle, tested)
     inputs = [f"{what} {joint}" for what in ("q", "qd", "qdd") for joint in bundle.joints]
     files = {kind: folder / f"attention_{kind}.png" for kind in weights}

@@ -19,12 +19,10 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from rich.table import Table
 
 from vastares_ros.cli.arguments import (
     console,
     messages,
-    scores_table,
     warn_of_bound,
     warn_of_contact,
     warn_of_joints,
@@ -36,6 +34,9 @@ from vastares_ros.io.bundles import INDEX, save_bundle
 from vastares_ros.io.datasets import Dataset, dataset_arm, load_dataset
 from vastares_ros.io.folders import check_file, check_output
 from vastares_ros.physics.identification import Identification
+from vastares_ros.report.render import terminal
+from vastares_ros.report.tables import identification_table, scores_table
+from vastares_ros.training.evaluate import Scores
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
 from vastares_ros.training.verdict import impossible_parameters
 
@@ -57,9 +58,10 @@ def run(args: argparse.Namespace) -> int:
         f"{args.output}: identified from {', '.join(split['training'])}; figures on "
         f"{', '.join(split[bundle.metrics['of']])}{seen}"
     )
-    console.print(scores_table(bundle.metrics, bundle.effort.unit, title))
+    scores = Scores.of(bundle.metrics)
+    console.print(terminal(scores_table(scores, bundle.effort.unit, title)))
     console.print(f"bound of free motion: {bundle.residual_source}")
-    console.print(base_table(found))
+    console.print(terminal(identification_table(found)))
     for line in remarks(found, dataset):
         console.print(line)
     warn_of_contact(found.contact)
@@ -67,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         write_json(args.json, dict(bundle.metrics) | {"unit": bundle.effort.unit, "split": split})
     for line in impossible_parameters(found.parameters, bundle.joints, np.abs(bundle.qd_range).max(axis=0)):
         messages.print(f"warning: {line}. Torque may be right all the same; check the joint's effort, or record more")
-    warn_of_joints(bundle.metrics, bundle.constant_joints, split[bundle.metrics["of"]])
+    warn_of_joints(scores, bundle.constant_joints, split[bundle.metrics["of"]])
     warn_of_bound(bundle.residual_source)
     return 0
 
@@ -84,20 +86,6 @@ def _config(args: argparse.Namespace) -> IdentifyConfig:
     return IdentifyConfig(
         model, network, args.friction_model, live=live, friction_time_constant=args.friction_time_constant
     )
-
-
-def base_table(found: Identification) -> Table:
-    """What was found, a line a joint; `bundle.yaml` has every number."""
-    table = Table(title="Identified, of the joint and the link that it carries", title_justify="left")
-    table.add_column("joint", no_wrap=True)
-    for column in ("left over\n[N·m]", "base parameters\nseen", "of", "possible\ninertia"):
-        table.add_column(column, justify="right")
-    joints = list(dict.fromkeys(p.joint for p in found.base if p.name == "viscous"))
-    for joint, residual, consistent in zip(joints, found.residual, found.consistent, strict=True):
-        own = [p for p in found.base if p.joint == joint]
-        seen = str(sum(p.seen for p in own))
-        table.add_row(joint, f"{residual:.3f}", seen, str(len(own)), "yes" if consistent else "no")
-    return table
 
 
 def remarks(found: Identification, dataset: Dataset) -> list[str]:

@@ -7,15 +7,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table
 
-from vastares_ros.cli.arguments import console, scores_table
+from vastares_ros.cli.arguments import console
 from vastares_ros.core.errors import BagError
 from vastares_ros.io.bags import bag_facts
 from vastares_ros.io.bundles import is_bundle, load_bundle
 from vastares_ros.io.datasets import is_dataset, load_dataset
+from vastares_ros.report.render import terminal
+from vastares_ros.report.tables import effort_table, episodes_table, ranges_table, scores_table
 from vastares_ros.runtime.bundle import Bundle
+from vastares_ros.training.evaluate import Scores
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,14 +50,9 @@ def _bundle(path: Path, bundle: Bundle) -> None:
     if bundle.parent:
         facts["adapted from"] = f"{bundle.parent.name}, SHA-256 {bundle.parent.sha256[:16]}…"
     _facts(facts)
-    ranges = Table(title="training range, and |tau_ext| in 99 % of free motion", title_justify="left")
-    for column in ("joint", r"q \[rad]", r"qd \[rad/s]", f"bound [{bundle.effort.unit}]"):
-        ranges.add_column(column, justify="left" if column == "joint" else "right")
-    for j, joint in enumerate(bundle.joints):
-        q, qd = bundle.q_range[:, j], bundle.qd_range[:, j]
-        ranges.add_row(joint, f"{q[0]:.2f} … {q[1]:.2f}", f"{qd[0]:.2f} … {qd[1]:.2f}", f"{bundle.bound[j]:.2f}")
-    console.print(ranges)
-    console.print(scores_table(bundle.metrics, bundle.effort.unit, f"on the {bundle.metrics['of']} recordings"))
+    console.print(terminal(ranges_table(bundle)))
+    title = f"on the {bundle.metrics['of']} recordings"
+    console.print(terminal(scores_table(Scores.of(bundle.metrics), bundle.effort.unit, title)))
 
 
 def _dataset(path: Path) -> None:
@@ -70,12 +67,7 @@ def _dataset(path: Path) -> None:
             "SHA-256": dataset.sha256,
         }
     )
-    table = Table()
-    for column in ("episode", "recording", "samples", "seconds"):
-        table.add_column(column, justify="left" if column in ("episode", "recording") else "right")
-    for e in dataset.episodes:
-        table.add_row(e.name, e.recording, str(len(e)), f"{e.t[-1] - e.t[0]:.1f}")
-    console.print(table)
+    console.print(terminal(episodes_table(dataset)))
 
 
 def _bag(path: Path) -> None:
@@ -86,11 +78,8 @@ def _bag(path: Path) -> None:
     for of in facts.joint_states:
         rate = f" at {of.rate:.1f} Hz" if of.messages > 1 else ""
         console.print(f"{of.topic}: {of.messages} messages{rate}, {of.duration:.1f} s", markup=False)
-        table = Table("joint", "lowest effort", "highest effort")
-        for joint, low, high in zip(of.joints, *of.effort, strict=True):
-            table.add_row(escape(joint), *("none" if x != x else f"{x:.2f}" for x in (low, high)))
         if of.joints:
-            console.print(table)
+            console.print(terminal(effort_table(of)))
     for topic, (kind, count) in facts.others.items():
         console.print(f"{topic}: {count} messages of {kind}", markup=False)
     for note in facts.notes:

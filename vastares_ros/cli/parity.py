@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.table import Table
 
 from vastares_ros.cli.arguments import console, messages, progress_of, write_json
 from vastares_ros.core.errors import RobotError
@@ -26,6 +25,8 @@ from vastares_ros.io.folders import check_file
 from vastares_ros.io.playback import Playback, read_playback
 from vastares_ros.io.robots import bundle_arm
 from vastares_ros.physics.wrench import WrenchEstimator
+from vastares_ros.report.render import terminal
+from vastares_ros.report.tables import parity_table
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.runtime.device import device_for
 from vastares_ros.runtime.parity import Answers, Parity, compare, run_offline
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         live = run_live(args.bundle, bundle.joints, playback, expected, advance=advance)
     parity = compare(live, offline)
     title = f"{args.bag} live at {args.rate:g} times its pace, against offline"
-    console.print(_table(parity, len(playback.messages), title))
+    console.print(terminal(parity_table(parity, len(playback.messages), title)))
     if parity.missed:
         messages.print(_too_slow(parity, playback, args.rate))
     if args.json:
@@ -100,20 +101,3 @@ def _too_slow(parity: Parity, playback: Playback, rate: float) -> str:
         "node that keeps up, train a smaller network (`hidden`, `window`, or another `--model`) or use a rigid-body "
         "model (vastares identify)"
     )
-
-
-def _table(parity: Parity, count: int, title: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("topic", no_wrap=True)
-    for column in ("expected", "received", "missing", "extra", "largest\ndifference"):
-        table.add_column(column, justify="right")
-    for name, output in parity.outputs.items():
-        difference = "none to compare" if output.max_difference is None else f"{output.max_difference:g}"
-        counts = (output.expected, output.received, output.missing, output.unexpected)
-        table.add_row(name, *map(str, counts), difference)
-    latency = {name: value for name, value in parity.latency_ms.items() if value is not None}
-    times = "latency p50 {p50:.2f}, p99 {p99:.2f}, max {max:.2f} ms".format(**latency) if latency else "no answer"
-    verdict = "equal to the last bit" if parity.equal else "[bold red]not equal[/bold red]"
-    table.caption = f"{count} messages, {parity.strays} strays; {times}; {verdict}"
-    table.caption_justify = "left"
-    return table

@@ -31,7 +31,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from vastares_ros.cli.arguments import (
     console,
     messages,
-    scores_table,
     warn_of_bound,
     warn_of_contact,
     warn_of_joints,
@@ -41,8 +40,11 @@ from vastares_ros.core.errors import ConfigError, OutputError
 from vastares_ros.io.bundles import INDEX, save_bundle
 from vastares_ros.io.datasets import load_dataset
 from vastares_ros.io.folders import check_file, check_output
+from vastares_ros.report.render import terminal
+from vastares_ros.report.tables import scores_table
 from vastares_ros.runtime.device import device_for
 from vastares_ros.training.config import TrainConfig, read_config
+from vastares_ros.training.evaluate import Scores
 from vastares_ros.training.fit import fit
 from vastares_ros.training.loop import Progress as Epoch
 from vastares_ros.training.splits import leakage_warning
@@ -86,13 +88,14 @@ def run(args: argparse.Namespace) -> int:
     title = f"{args.output}: trained on {', '.join(split['training'])}; figures on {judged}{unseen}"
     if args.split:
         title += f"; split {bundle.training['split_rule']}"
-    console.print(scores_table(bundle.metrics, bundle.effort.unit, title))
+    scores = Scores.of(bundle.metrics)
+    console.print(terminal(scores_table(scores, bundle.effort.unit, title)))
     console.print(f"bound of free motion: {bundle.residual_source}")
     if gates := bundle.training.get("gates"):
         for line in gate_lines(gates):
             console.print(line)
     warn_of_contact(bundle.training.get("contact", {}))
-    warn_of_joints(bundle.metrics, bundle.constant_joints, split[bundle.metrics["of"]])
+    warn_of_joints(scores, bundle.constant_joints, split[bundle.metrics["of"]])
     warn_of_bound(bundle.residual_source)
     if leakage := bundle.metrics.get("leakage"):
         messages.print(leakage_warning(leakage))

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 from vastares_ros.core.samples import Array
 from vastares_ros.runtime.bundle import BOUND_QUANTILE, Bundle
 
-from .comparison import FigureTable
+from .render import html
+from .tables import DemoFigures, Table, demo_table, scores_table
+
+if TYPE_CHECKING:
+    from vastares_ros.training.evaluate import Scores
 
 SHOWN = 4  # episodes with pictures: more would make a page that no phone opens
 
@@ -62,34 +66,40 @@ class Curves(Protocol):
 
 
 def evaluation_report(
-    file: Path, bundle: Bundle, figures: Mapping[str, Any], predictions: Sequence[Curves], source: str
+    file: Path,
+    bundle: Bundle,
+    scores: Scores,
+    predictions: Sequence[Curves],
+    source: str,
+    trained_on: Sequence[str] = (),
 ) -> None:
     """Write the report of a bundle on recordings.
 
     Args:
         file: HTML file to write; its folder exists.
         bundle: what was evaluated.
-        figures: as `training.evaluate.score` gives them, and `trained_on`: those of the recordings the bundle has seen.
-        predictions: what the figures are of.
+        scores: on these recordings.
+        predictions: what was scored.
         source: the recordings, for people.
+        trained_on: those of the recordings that the bundle was trained on.
 
     Raises:
         ImportError: matplotlib is not installed.
     """
     unit = bundle.effort.unit
-    mean = figures["nmse_mean"]
+    mean = scores.nmse_mean
     parts = [
         f"<p>Averaged over joints, nmse is <b>{mean['model']:.4f}</b> for the model, {mean['ridge']:.4f} for ridge "
         f"regression and {mean['mean']:.4f} for always guessing the mean torque. It is the squared error relative to "
         "the variance of the training torque: 0 is perfect, 1 is about what the mean scores. "
         "The best of each row is marked.</p>"
     ]
-    if seen := figures.get("trained_on"):
+    if trained_on:
         parts.append(
-            f'<p class="warning">Already used in training: {escape(", ".join(seen))}. Figures on it say nothing about '
-            "motion that the model has not seen.</p>"
+            f'<p class="warning">Already used in training: {escape(", ".join(trained_on))}. Figures on it say '
+            "nothing about motion that the model has not seen.</p>"
         )
-    parts += [_scores(figures, unit), "<h2>The bundle</h2>", _facts(bundle)]
+    parts += [html(scores_table(scores, unit, "nmse and RMSE")), "<h2>The bundle</h2>", _facts(bundle)]
     shown = sorted(predictions, key=lambda p: len(p.t), reverse=True)[:SHOWN]
     if len(shown) < len(predictions):
         parts.append(f"<p>Pictures are of the {SHOWN} longest of {len(predictions)} episodes.</p>")
@@ -101,36 +111,27 @@ def evaluation_report(
     _write(file, f"{bundle.robot}: estimated joint torque on {source}", parts)
 
 
-def demo_report(
-    file: Path, bundle: Bundle, figures: Mapping[str, Any], live: Curves, truth: Array, summary: Mapping[str, Any]
-) -> None:
+def demo_report(file: Path, bundle: Bundle, scores: Scores, live: Curves, truth: Array, figures: DemoFigures) -> None:
     """Write the report of the demo.
 
     Args:
         file: HTML file to write; its folder exists.
         bundle: what ran live.
-        figures: of the bundle on free motion, as `training.evaluate.score` gives them.
+        scores: of the bundle on free motion that was held out.
         live: what the node published while the arm was pushed.
         truth: true external torque at its stamps, shape (N, J) [N·m].
-        summary: the demo's `nmse`, `push_correlation`, `push_max` (joint -> number) and `latency_ms` (p50, p99).
+        figures: of the demo.
 
     Raises:
         ImportError: matplotlib is not installed.
     """
     unit = bundle.effort.unit
-    columns = [summary[key] for key in ("nmse", "push_correlation", "push_max")]
-    head = ("joint", "nmse in free motion", "correlation with the push", f"largest push [{unit}]")
-    forms = (".4f", ".3f", ".1f")
-    rows = [
-        [escape(joint), *(f"{column[joint]:{form}}" for column, form in zip(columns, forms, strict=True))]
-        for joint in bundle.joints
-    ]
-    latency = summary["latency_ms"]
+    latency = figures.latency_ms
     parts = [
         f"<p>A simulated {escape(bundle.robot)} was trained in free motion. Then its tool was pushed, in a motion that "
         "the model had not seen, while the real estimator node ran on its joint states over DDS. The pictures show "
         "what that node published; the push is known exactly, since the arm is simulated.</p>",
-        _table(head, rows),
+        html(demo_table(figures, unit)),
         "<p>nmse is the squared error in free motion that was held out, relative to the variance of the training "
         "torque: 0 is perfect, 1 is no better than the mean. Correlation is between the published external torque and "
         "the push over the whole recording: 1 is perfect; a joint that hardly feels the push cannot reach it. "
@@ -143,12 +144,12 @@ def demo_report(
         parts.append(f"<h2>{escape(joint)}</h2>")
         parts.append(_torque_figure(live, j, unit, truth))
         parts.append(_residual_figure(live, j, unit, bundle.bound[j], truth))
-    parts += ["<h2>Free motion that was held out</h2>", _scores(figures, unit), "<h2>The bundle</h2>", _facts(bundle)]
+    parts += [html(scores_table(scores, unit, "Free motion that was held out")), "<h2>The bundle</h2>", _facts(bundle)]
     _write(file, f"{bundle.robot}: torque and contact, estimated live", parts)
 
 
 def comparison_report(
-    file: Path, title: str, notes: Sequence[str], tables: Sequence[FigureTable], pictures: Mapping[str, Path]
+    file: Path, title: str, notes: Sequence[str], tables: Sequence[Table], pictures: Mapping[str, Path]
 ) -> None:
     """Write the report of a comparison.
 
@@ -156,7 +157,7 @@ def comparison_report(
         file: HTML file to write; its folder exists.
         title: of the page.
         notes: what to know when reading the figures.
-        tables: of `comparison_tables`.
+        tables: of `tables.comparison_tables`.
         pictures: caption -> PNG file, which is put into the page.
     """
     parts = [f"<p>{escape(note)}</p>" for note in notes]
@@ -164,9 +165,7 @@ def comparison_report(
         source = "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()
         alt = escape(picture.stem.replace("_", " "))
         parts.append(f'<figure><figcaption>{escape(caption)}</figcaption><img alt="{alt}" src="{source}"></figure>')
-    for table in tables:
-        rows = [[f"<b>{escape(c.text)}</b>" if c.best else escape(c.text) for c in row] for row in table.rows]
-        parts += [f"<h2>{escape(table.title)}</h2>", _table(map(escape, table.head), rows)]
+    parts += map(html, tables)
     _write(file, title, parts)
 
 
@@ -244,27 +243,6 @@ def _png(figure: Any) -> str:
     return "data:image/png;base64," + base64.b64encode(small.getvalue()).decode()
 
 
-def _scores(figures: Mapping[str, Any], unit: str) -> str:
-    """Table of nmse and RMSE per joint and predictor, the best of each row marked."""
-    predictors = list(figures["nmse"])
-    measures = [("nmse", ".4f", ""), ("rmse", ".3f", f" [{unit}]")]
-    head = ["joint", *(f"{m.replace('rmse', 'RMSE')} {p}{u}" for m, _, u in measures for p in predictors)]
-    rows = []
-    for joint in figures["nmse"]["model"]:
-        row = [escape(joint)]
-        for measure, form, _ in measures:
-            row += _marked([figures[measure][p][joint] for p in predictors], form)
-        rows.append(row)
-    rows.append(
-        ["mean over joints", *_marked([figures["nmse_mean"][p] for p in predictors], ".4f"), *("" for _ in predictors)]
-    )
-    return _table(head, rows)
-
-
-def _marked(values: Sequence[float], form: str) -> Iterator[str]:
-    return (f"<b>{v:{form}}</b>" if v == min(values) else f"{v:{form}}" for v in values)
-
-
 def _facts(bundle: Bundle) -> str:
     network, split = bundle.model.config, bundle.training["split"]
     low_pass = f"{bundle.filter.kind}, order {bundle.filter.order}, {bundle.filter.cutoff_hz:g} Hz"
@@ -282,13 +260,6 @@ def _facts(bundle: Bundle) -> str:
     }
     rows = "".join(f"<tr><td>{what}</td><td>{escape(str(fact))}</td></tr>" for what, fact in facts.items())
     return f'<div class="wide"><table class="facts">{rows}</table></div>'
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table; cells are HTML."""
-    top = "".join(f"<th>{cell}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _write(file: Path, title: str, parts: Iterable[str]) -> None:

@@ -7,9 +7,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vastares_ros.core.samples import Array, Episode
+
+if TYPE_CHECKING:
+    from vastares_ros.training.comparison import Contact
 
 COLUMNS = 3  # pictures side by side
 COLOUR = "#0072b2"
@@ -121,26 +124,26 @@ def push(file: Path, joints: Sequence[str], t: Array, truth: Array, external: Ma
         _legend(panels[0])
 
 
-def detection_curves(file: Path, curves: Mapping[str, Mapping[str, Any]], ceiling: float) -> None:
+def detection_curves(file: Path, curves: Mapping[str, Contact], ceiling: float) -> None:
     """Detection rate and median delay of pushes against false alarms an hour; what is extrapolated is dashed.
 
     Args:
         file: PNG file to write.
-        curves: name of the estimator -> its `contact`, as of `training.comparison.compare`.
+        curves: name of the estimator -> how it detects contact.
         ceiling: largest delay shown [ms].
     """
     with _grid(file, ["detected pushes", "median delay of all pushes"], (5.6, 3.8)) as panels:
         for i, (name, contact) in enumerate(curves.items()):
             colour = COLOURS[i % len(COLOURS)]
-            for axes, pick in zip(panels, ("detected", "delay_ms"), strict=True):
-                x = [p["alarms_per_hour"] for p in contact["curve"]]
-                y = [float("nan") if p["all"][pick] is None else p["all"][pick] for p in contact["curve"]]
-                solid = sum(not p["extrapolated"] for p in contact["curve"])  # these come first
+            for axes, pick in zip(panels, (lambda of: of.detected, lambda of: of.delay_ms), strict=True):
+                x = [point.alarms_per_hour for point in contact.curve]
+                y = [float("nan") if (at := pick(point.all)) is None else at for point in contact.curve]
+                solid = sum(not point.extrapolated for point in contact.curve)  # these come first
                 axes.plot(x[:solid], y[:solid], color=colour, lw=1.3, label=name)
                 axes.plot(x[max(solid - 1, 0) :], y[max(solid - 1, 0) :], color=colour, lw=1.3, ls="--")
-                at = contact["all"][pick]
+                at = pick(contact.all)
                 if at is not None:
-                    axes.plot(contact["alarms_per_hour"], at, "o", ms=5, color=colour)
+                    axes.plot(contact.alarms_per_hour, at, "o", ms=5, color=colour)
         panels[0].set(xscale="log", xlabel="false alarms an hour", ylabel="share", ylim=(-0.02, 1.02))
         panels[1].set(xscale="log", xlabel="false alarms an hour", ylabel="delay [ms]", ylim=(0, ceiling))
         for axes in panels:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from vastares_ros.physics.payload import Payload, carrying, fit_payload
 from vastares_ros.physics.rigid_body import RigidBody
 from vastares_ros.runtime.bundle import QUANTILES, Bundle, Parent, ResidualSource
 
-from .evaluate import Prediction, predict, score
+from .evaluate import Prediction, Scores, predict, score
 from .splits import between, recordings
 
 SHORTEST = 6.0  # [s]: less shows too little motion
@@ -48,8 +48,8 @@ class Adaptation:
         corrected: the joints that a correction helps, where it has none.
         seconds: of motion that were used [s].
         travel: range of each joint's position in what was fitted, shape (J,) [rad].
-        before: figures of the parent on the last third, see `score`.
-        after: figures of the child.
+        before: scores of the parent on the last third.
+        after: scores of the child there.
     """
 
     bundle: Bundle
@@ -57,8 +57,8 @@ class Adaptation:
     corrected: tuple[str, ...]
     seconds: float
     travel: Array
-    before: dict[str, Any]
-    after: dict[str, Any]
+    before: Scores
+    after: Scores
 
 
 def adapt(bundle: Bundle, parent: Parent, episodes: Sequence[Episode], seconds: float = 30.0) -> Adaptation:
@@ -92,13 +92,13 @@ def adapt(bundle: Bundle, parent: Parent, episodes: Sequence[Episode], seconds: 
 
     variance = bundle.model.torque_scaler.scale.double().numpy() ** 2
 
-    def judge(model: Model) -> tuple[list[Prediction], dict[str, Any]]:
+    def judge(model: Model) -> tuple[list[Prediction], Scores]:
         predictions = predict(model, bundle.ridge, bundle.filter, bundle.rate, judging)
         return predictions, score(predictions, bundle.joints, variance, bundle.constant_joints)
 
     untold, before = judge(bundle.model)
     model = deepcopy(bundle.model)
-    about: dict[str, Any] = {"seconds": seconds, "nmse_before": before["nmse_mean"]["model"]}
+    about: dict[str, Any] = {"seconds": seconds, "nmse_before": before.nmse_mean["model"]}
     payload: Payload | None = None
     corrected: tuple[str, ...] = ()
     if dynamics := model.dynamics:
@@ -130,7 +130,7 @@ def adapt(bundle: Bundle, parent: Parent, episodes: Sequence[Episode], seconds: 
         residual_quantiles=np.quantile(residual, QUANTILES, axis=0),
         residual_source=ResidualSource("adaptation", tuple(of)),
         training=dict(bundle.training) | {"split": split, "adaptation": about},
-        metrics={"of": "adaptation"} | after,
+        metrics={"of": "adaptation"} | asdict(after),
         parent=parent,
     )
     travel = np.ptp(np.concatenate([e.q for e in fitting]), axis=0)

@@ -2,31 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Estimators side by side on the same recordings: errors, contact, delays and cost.
 
-Whatever steps like `runtime.estimator.Estimator` is treated alike: samples go in one by one, as live, and only what it
-says counts. N samples, J joints, P pushes; tau_ext and truth are external torque, shape (N, J) [N·m].
-
-Contact is decided by one number, `statistic`: the largest |tau_ext| over joints, each in units of the highest that it
-had in free motion, so that a joint with rare high peaks makes no other one deaf. Where it rises above a threshold,
-there is an alarm. How often that happens in free motion gives the threshold for a rate of false alarms, by peaks over
-threshold (Coles 2001, chapter 4): recordings of free motion are minutes long, and a false alarm an hour must be
-extrapolated from the highest peaks in them.
+Whatever steps like `runtime.estimator.Estimator` is treated alike: it takes samples one by one, as live, and only what
+it returns counts. N samples, J joints, P pushes; tau_ext and truth are external torque, shape (N, J) [N·m]. Contact is
+decided as in `detection`. docs/howto/comparing.md defines every figure.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import genpareto
 
 from vastares_ros.core.errors import BundleError, DatasetError
 from vastares_ros.core.samples import Array, Episode
@@ -36,21 +30,20 @@ from vastares_ros.physics.wrench import WrenchEstimator
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.runtime.estimator import Estimator
 
-APART = 0.5  # alarms, and pushes, that are no farther apart are one [s]
-LONGEST_LAG = 0.5  # that is looked for [s]
-TAIL_PEAKS = 50  # the highest, that a tail is fitted to; fewer where there are not so many
-FEWEST_PEAKS = 20  # that tell the shape of a tail
-ALARM_RATE = 1.0  # false alarms an hour that thresholds are set for
-HOUR = 3600.0
+from .detection import ALARM_RATE, MIN_GAP, Tail, alarms, detection_delays, fit_tail, operating_points, statistic
+
+MAX_LAG = 0.5  # longest that is looked for [s]
+REPORT_EVERY = 100  # samples between two reports of progress
+REFRESH = 0.2  # seconds between two looks at the progress of other processes
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What an estimator said of an episode.
+    """What an estimator returned for an episode.
 
     Attributes:
-        tau_ext: external torque, shape (N, J); NaN where it said nothing.
-        valid: where it trusted itself in full, shape (N,).
+        tau_ext: external torque, shape (N, J); NaN where there is no estimate.
+        valid: where the estimate is valid, shape (N,).
         cost: processor time of each step, shape (N,) [s].
     """
 
@@ -59,12 +52,12 @@ class Trace:
     cost: Array
 
     @property
-    def said(self) -> NDArray[np.bool_]:
+    def estimated(self) -> NDArray[np.bool_]:
         """Where there is an estimate of all joints, shape (N,)."""
         return np.asarray(np.isfinite(self.tau_ext).all(axis=1))
 
-    def trusted(self) -> Trace:
-        """The same with nothing said where it is not valid."""
+    def only_valid(self) -> Trace:
+        """The same with no estimate where it is not valid."""
         return replace(self, tau_ext=np.where(self.valid[:, None], self.tau_ext, np.nan))
 
 
@@ -88,12 +81,189 @@ class Pushed:
     def pushes(self) -> list[slice]:
         """The samples of each of P pushes."""
         at = np.flatnonzero(self.during)
-        breaks = np.flatnonzero(np.diff(self.episode.t[at]) > APART) + 1
+        breaks = np.flatnonzero(np.diff(self.episode.t[at]) > MIN_GAP) + 1
         return [slice(int(part[0]), int(part[-1]) + 1) for part in np.split(at, breaks) if len(part)]
 
 
-def step_through(bundle: Bundle, episode: Episode) -> Trace:
-    """Let the estimator of a bundle take an episode in, sample by sample."""
+@dataclass(frozen=True)
+class Detected:
+    """What is detected of some pushes.
+
+    Attributes:
+        pushes: how many there are.
+        detected: share of them that is detected; None if there are none.
+        delay_ms: median delay [ms], where a missed push counts as infinitely late; None if half of them are missed.
+    """
+
+    pushes: int
+    detected: float | None
+    delay_ms: float | None
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What a threshold of contact detects.
+
+    Attributes:
+        threshold: of the statistic.
+        all: of all pushes.
+        above_bound: of those whose true torque exceeds the bound of the estimator.
+        above_threshold: of those whose true torque exceeds the threshold.
+    """
+
+    threshold: float
+    all: Detected
+    above_bound: Detected
+    above_threshold: Detected
+
+
+@dataclass(frozen=True)
+class Level(Detection):
+    """A threshold that contact is decided with.
+
+    Attributes:
+        false_alarms: alarms in the free motion that is judged.
+    """
+
+    false_alarms: int
+
+
+@dataclass(frozen=True)
+class OperatingPoint(Detection):
+    """A point of the curve of detection over false alarms.
+
+    Attributes:
+        alarms_per_hour: false alarms.
+        extrapolated: whether the recordings are too short to count so few alarms.
+    """
+
+    alarms_per_hour: float
+    extrapolated: bool
+
+
+@dataclass(frozen=True)
+class Contact(Level):
+    """How an estimator detects contact; its own level is that for `ALARM_RATE` false alarms an hour.
+
+    Attributes:
+        alarms_per_hour: the rate that the threshold is set for.
+        extrapolated: whether the calibrating motion is too short to count so few alarms.
+        bound: of free motion, by joint.
+        highest: |tau_ext| in the calibrating motion, by joint: the unit of the statistic.
+        tail: of the calibrating motion.
+        no_alarm: at the highest of the calibrating motion, which needs no extrapolation.
+        curve: from many alarms to few.
+    """
+
+    alarms_per_hour: float
+    extrapolated: bool
+    bound: dict[str, float]
+    highest: dict[str, float]
+    tail: Tail
+    no_alarm: Level
+    curve: list[OperatingPoint]
+
+
+@dataclass(frozen=True)
+class PushErrors:
+    """Errors while something pushes.
+
+    Attributes:
+        rmse: of external torque, by joint; None without an estimate.
+        delay_ms: lag of external torque; None if none stands out.
+        force_rmse: of the force at the tip [N]; None if it cannot be had.
+        torque_rmse: of the torque at the tip [N·m]; None if it cannot be had.
+    """
+
+    rmse: dict[str, float] | None
+    delay_ms: float | None
+    force_rmse: float | None
+    torque_rmse: float | None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Processor time of a step [ms]."""
+
+    median: float
+    p99: float
+
+
+@dataclass(frozen=True)
+class EstimatorFigures:
+    """All figures of an estimator.
+
+    Attributes:
+        method: of its bundle.
+        nmse: in free motion, by joint.
+        nmse_mean: its average over joints.
+        rmse: in free motion, by joint [N·m or A].
+        valid: share of free motion with a valid estimate.
+        cost_ms: of a step.
+        contact: what it detects.
+        pushed: errors under pushes; None if there are no pushes.
+    """
+
+    method: str
+    nmse: dict[str, float]
+    nmse_mean: float
+    rmse: dict[str, float]
+    valid: float
+    cost_ms: Cost
+    contact: Contact
+    pushed: PushErrors | None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Recordings by name, and their duration."""
+
+    recordings: list[str]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RecordedPushes(Recorded):
+    """Recordings with pushes, and how many pushes."""
+
+    pushes: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All figures of a comparison; as JSON, `dataclasses.asdict` of it.
+
+    Attributes:
+        joints: J names.
+        unit: of torque.
+        rate_hz: of the samples.
+        reference: name of the estimator whose training torque sets `variance`.
+        variance: that nmse is relative to, by joint.
+        free: free motion that is judged.
+        calibration: free motion that sets thresholds.
+        pushed: recordings with pushes.
+        estimators: by name.
+    """
+
+    joints: list[str]
+    unit: str
+    rate_hz: float
+    reference: str
+    variance: dict[str, float]
+    free: Recorded
+    calibration: Recorded
+    pushed: RecordedPushes
+    estimators: dict[str, EstimatorFigures]
+
+
+def step_through(bundle: Bundle, episode: Episode, progress: Callable[[int], None] = lambda samples: None) -> Trace:
+    """Step the estimator of a bundle through an episode.
+
+    Args:
+        bundle: of the estimator.
+        episode: N samples.
+        progress: gets the number of samples since it was last called.
+    """
     estimator = Estimator(bundle)
     tau_ext = np.empty((len(episode), len(bundle.joints)))
     valid = np.empty(len(episode), dtype=bool)
@@ -103,11 +273,17 @@ def step_through(bundle: Bundle, episode: Episode) -> Trace:
         estimate = estimator.step(sample)
         cost[i] = time.process_time_ns() - start
         tau_ext[i], valid[i] = estimate.tau_ext, estimate.valid
+        if (i + 1) % REPORT_EVERY == 0:
+            progress(REPORT_EVERY)
+    progress(len(episode) % REPORT_EVERY)
     return Trace(tau_ext, valid, cost * 1e-9)
 
 
 def step_all(
-    folders: Mapping[str, Path], episodes: Sequence[Episode], jobs: int = 0
+    folders: Mapping[str, Path],
+    episodes: Sequence[Episode],
+    jobs: int = 0,
+    progress: Callable[[int], None] = lambda samples: None,
 ) -> Iterator[tuple[str, int, Trace]]:
     """Step every bundle through every episode, in processes side by side.
 
@@ -115,6 +291,7 @@ def step_all(
         folders: of the bundles, by name.
         episodes: what to step through.
         jobs: processes; 1 for this one alone, 0 for one a core.
+        progress: gets the number of samples since it was last called.
 
     Yields:
         Name, index of the episode, and the trace, as they end.
@@ -124,19 +301,41 @@ def step_all(
     if jobs == 1:
         bundles = {name: load_bundle(folder) for name, folder in folders.items()}
         for name, i in work:
-            yield name, i, step_through(bundles[name], episodes[i])
+            yield name, i, step_through(bundles[name], episodes[i], progress)
         return
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,))
+    context = multiprocessing.get_context("spawn")
+    steps = context.Value("q", 0)
+    pool = ProcessPoolExecutor(jobs, context, initializer=_begin_worker, initargs=(steps,))
+    reported = 0
     try:
-        futures = {pool.submit(_load_and_step, folders[name], episodes[i]): (name, i) for name, i in work}
-        for future in as_completed(futures):
-            yield *futures[future], future.result()
+        names = {pool.submit(_load_and_step, folders[name], episodes[i]): (name, i) for name, i in work}
+        left = set(names)
+        while left:
+            ended, left = wait(left, REFRESH, FIRST_COMPLETED)
+            now = int(steps.value)
+            progress(now - reported)
+            reported = now
+            for future in ended:
+                yield *names[future], future.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
+_steps: Any = None  # in a worker: samples that all workers have taken
+
+
+def _begin_worker(steps: Any) -> None:
+    global _steps
+    _steps = steps
+    torch.set_num_threads(1)
+
+
 def _load_and_step(folder: Path, episode: Episode) -> Trace:
-    return step_through(load_bundle(folder), episode)
+    def count(samples: int) -> None:
+        with _steps.get_lock():
+            _steps.value += samples
+
+    return step_through(load_bundle(folder), episode, count)
 
 
 def check_alike(bundles: Mapping[str, Bundle]) -> None:
@@ -164,150 +363,17 @@ def check_alike(bundles: Mapping[str, Bundle]) -> None:
                 )
 
 
-def statistic(tau_ext: Array, highest: Array) -> Array:
-    """Largest |tau_ext| over joints in units of `highest`, shape (J,), as shape (N,); 0 where nothing was said."""
-    return np.nan_to_num(np.abs(tau_ext) / highest).max(axis=1)
-
-
-def alarms(t: Array, s: Array, threshold: float) -> NDArray[np.intp]:
-    """Samples where an alarm begins: s is above the threshold, after more than `APART` seconds of not being so.
-
-    Args:
-        t: stamps, shape (N,) [s].
-        s: statistic, shape (N,).
-        threshold: of the statistic.
-    """
-    above = np.flatnonzero(s > threshold)
-    return above[np.diff(t[above], prepend=-np.inf) > APART]
-
-
-def peaks(t: Array, s: Array, threshold: float) -> Array:
-    """Highest s of each alarm; arguments as of `alarms`."""
-    above = np.flatnonzero(s > threshold)
-    first = np.searchsorted(above, alarms(t, s, threshold))
-    return np.maximum.reduceat(s[above], first) if len(above) else np.empty(0)
-
-
-@dataclass(frozen=True)
-class Tail:
-    """How often the statistic of free motion exceeds what: a generalised Pareto tail.
-
-    If the fitted shape is not positive, an exponential tail is used: peaks that are absent from a few minutes still
-    occur within an hour (docs/howto/comparing.md has figures). The same holds for fewer than `FEWEST_PEAKS` peaks.
-
-    Attributes:
-        begin: threshold behind which the tail describes the peaks.
-        peaks: found above it.
-        seconds: of free motion that they were found in.
-        shape: of the tail, 0 for exponential, above for heavier ones.
-        scale: of the tail.
-        highest: peak of all.
-    """
-
-    begin: float
-    peaks: int
-    seconds: float
-    shape: float
-    scale: float
-    highest: float
-
-    def rate(self, threshold: float) -> float:
-        """Alarms an hour above a threshold of `begin` or more."""
-        share = genpareto.sf(threshold - self.begin, self.shape, scale=self.scale)
-        return float(self.peaks / self.seconds * HOUR * share)
-
-    def threshold(self, rate: float) -> float:
-        """The threshold that so many alarms an hour exceed; nothing that was seen is rarer than the recordings tell."""
-        share = min(1.0, rate * self.seconds / HOUR / self.peaks)
-        found = float(self.begin + genpareto.isf(share, self.shape, scale=self.scale))
-        return max(found, self.highest) if self.extrapolates(rate) else found
-
-    def extrapolates(self, rate: float) -> bool:
-        """Whether so few alarms an hour are less than one in all that was recorded."""
-        return rate * self.seconds < HOUR
-
-
-def fit_tail(free: Sequence[tuple[Array, Array]]) -> Tail:
-    """The tail of free motion.
-
-    Args:
-        free: stamps (N,) [s] and statistic (N,) of each episode.
-
-    Raises:
-        DatasetError: there is nothing to fit to.
-    """
-    thresholds, counts = _alarm_counts(free)
-    begin = float(thresholds[np.flatnonzero(counts >= min(TAIL_PEAKS, counts.max()))[-1]])
-    excess = np.concatenate([peaks(t, s, begin) for t, s in free]) - begin
-    if not len(excess):
-        raise DatasetError("free motion has no estimate to calibrate thresholds on: give longer recordings by --free")
-    seconds = float(sum(t[-1] - t[0] for t, _ in free))
-    shape = scale = 0.0
-    if len(excess) >= FEWEST_PEAKS:
-        shape, _, scale = map(float, genpareto.fit(excess, floc=0))
-    if shape <= 0:
-        shape, scale = 0.0, float(excess.mean())
-    return Tail(begin, len(excess), seconds, shape, scale, begin + float(excess.max()))
-
-
-def operating_points(free: Sequence[tuple[Array, Array]], tail: Tail, points: int = 30) -> list[tuple[float, float]]:
-    """Thresholds and the alarms an hour above them: as counted where they are many, by the tail where they are few.
-
-    They begin where alarms are most frequent, since below that they run together, and end at `ALARM_RATE`.
-
-    Args:
-        free: stamps (N,) [s] and statistic (N,) of each episode.
-        tail: of the same.
-        points: in the tail.
-    """
-    thresholds, counts = _alarm_counts(free)
-    many = thresholds < tail.begin
-    counted = zip(thresholds[many].tolist(), (counts[many] / tail.seconds * HOUR).tolist(), strict=True)
-    rates = np.geomspace(tail.rate(tail.begin), ALARM_RATE, points).tolist()
-    return [*counted, *((tail.threshold(rate), rate) for rate in rates)]
-
-
-def _alarm_counts(free: Sequence[tuple[Array, Array]], points: int = 60) -> tuple[Array, NDArray[np.intp]]:
-    """Rising thresholds, shape (H,), from where alarms are most frequent, and the alarms above each, shape (H,)."""
-    s = np.concatenate([s for _, s in free])
-    thresholds = np.unique(np.quantile(s, 1 - np.geomspace(0.5, 1 / len(s), points)))
-    counts = np.array([sum(len(alarms(t, s, h)) for t, s in free) for h in thresholds])
-    most = int(counts.argmax())
-    return thresholds[most:], counts[most:]
-
-
-def detection_delays(t: Array, s: Array, threshold: float, pushes: Sequence[slice]) -> Array:
-    """Time from the begin of each push until s rises above the threshold within it, shape (P,) [s].
-
-    Infinite where it does not. An alarm from before the push, that lasts, tells nothing about it and does not count.
-
-    Args:
-        t: stamps, shape (N,) [s].
-        s: statistic, shape (N,).
-        threshold: of the statistic.
-        pushes: the samples of each push.
-    """
-    delays = np.full(len(pushes), np.inf)
-    above = s > threshold
-    rises = np.flatnonzero(above & ~np.concatenate([[False], above[:-1]]))
-    for i, push in enumerate(pushes):
-        rise = np.searchsorted(rises, push.start)
-        if rise < len(rises) and rises[rise] < push.stop:
-            delays[i] = t[rises[rise]] - t[push.start]
-    return delays
-
-
 def lag(pairs: Sequence[tuple[Array, Array]], bound: Array, rate: float) -> float:
     """By how much estimates are later than the truth, on average [s]: the lag at which they correlate best.
 
-    Every joint counts in units of its bound. NaN where no lag up to `LONGEST_LAG` stands out.
+    Every joint counts in units of its bound. NaN where no lag up to `MAX_LAG` stands out.
 
     Args:
         pairs: tau_ext and truth of each episode, shape (N, J) both.
         bound: of each joint, shape (J,).
         rate: of the samples [Hz].
     """
-    product = np.zeros(int(LONGEST_LAG * rate) + 2)
+    product = np.zeros(int(MAX_LAG * rate) + 2)
     for tau_ext, truth in pairs:
         x, y = np.nan_to_num(tau_ext / bound), truth / bound
         for k in range(len(product)):
@@ -328,8 +394,8 @@ def compare_bundles(
     pushed: Sequence[Pushed],
     traces: Mapping[str, Sequence[Trace]],
     wrench: WrenchEstimator | None,
-) -> dict[str, Any]:
-    """All figures, as written to JSON; None stands for what there is none of.
+) -> Comparison:
+    """All figures of a comparison.
 
     Args:
         bundles: by name.
@@ -340,7 +406,7 @@ def compare_bundles(
         wrench: for the error of the wrench, if it can be had.
 
     Raises:
-        DatasetError: there is no sample on which all estimators said something, or nothing to calibrate on.
+        DatasetError: there is no sample with an estimate of every bundle, or nothing to calibrate on.
     """
     first = next(iter(bundles.values()))
     variance = first.model.torque_scaler.scale.double().cpu().numpy() ** 2
@@ -349,41 +415,39 @@ def compare_bundles(
         slice(len(free), len(free) + len(calibration)),
         slice(len(free) + len(calibration), None),
     ]
-    said = [np.logical_and.reduce([t.said for t in of_episode]) for of_episode in zip(*traces.values(), strict=True)]
-    if not sum(s.sum() for s in said[parts[0]]):
+    common = [np.logical_and.reduce([t.estimated for t in of]) for of in zip(*traces.values(), strict=True)]
+    if not sum(s.sum() for s in common[parts[0]]):
         raise DatasetError(
             "no sample of free motion has an estimate of every bundle: give longer ones, or leave out --valid-only"
         )
-    found: dict[str, Any] = {}
+    found: dict[str, EstimatorFigures] = {}
     for name, bundle in bundles.items():
         on_free, on_calibration, on_pushed = (traces[name][part] for part in parts)
-        error = np.concatenate([t.tau_ext[s] for t, s in zip(on_free, said[parts[0]], strict=True)])
+        error = np.concatenate([t.tau_ext[s] for t, s in zip(on_free, common[parts[0]], strict=True)])
         mse = np.square(error).mean(axis=0)
-        steps = np.concatenate([t.cost[t.said] for t in traces[name]])
-        found[name] = {
-            "method": bundle.method,
-            "nmse": _by_joint(bundle, mse / variance),
-            "nmse_mean": float((mse / variance).mean()),
-            "rmse": _by_joint(bundle, np.sqrt(mse)),
-            "valid": float(np.concatenate([t.valid for t in on_free]).mean()),
-            "cost_ms": {"median": float(np.median(steps)) * 1e3, "p99": float(np.quantile(steps, 0.99)) * 1e3},
-            "contact": _contact(bundle, free, on_free, calibration, on_calibration, pushed, on_pushed),
-            "pushed": _under_pushes(bundle, pushed, on_pushed, said[parts[2]], wrench) if pushed else None,
-        }
-    return {
-        "joints": list(first.joints),
-        "unit": first.effort.unit,
-        "rate_hz": first.rate,
-        "variance": {"of": next(iter(bundles)), **_by_joint(first, variance)},
-        "free": {"recordings": _recordings(free), "seconds": _seconds(free)},
-        "calibration": {"recordings": _recordings(calibration), "seconds": _seconds(calibration)},
-        "pushed": {
-            "recordings": _recordings([p.episode for p in pushed]),
-            "seconds": _seconds([p.episode for p in pushed]),
-            "pushes": sum(len(p.pushes()) for p in pushed),
-        },
-        "estimators": found,
-    }
+        steps = np.concatenate([t.cost[t.estimated] for t in traces[name]])
+        found[name] = EstimatorFigures(
+            method=bundle.method,
+            nmse=_by_joint(bundle, mse / variance),
+            nmse_mean=float((mse / variance).mean()),
+            rmse=_by_joint(bundle, np.sqrt(mse)),
+            valid=float(np.concatenate([t.valid for t in on_free]).mean()),
+            cost_ms=Cost(float(np.median(steps)) * 1e3, float(np.quantile(steps, 0.99)) * 1e3),
+            contact=_contact(bundle, free, on_free, calibration, on_calibration, pushed, on_pushed),
+            pushed=_push_errors(bundle, pushed, on_pushed, common[parts[2]], wrench) if pushed else None,
+        )
+    hit = [p.episode for p in pushed]
+    return Comparison(
+        joints=list(first.joints),
+        unit=first.effort.unit,
+        rate_hz=first.rate,
+        reference=next(iter(bundles)),
+        variance=_by_joint(first, variance),
+        free=Recorded(_recordings(free), _seconds(free)),
+        calibration=Recorded(_recordings(calibration), _seconds(calibration)),
+        pushed=RecordedPushes(_recordings(hit), _seconds(hit), sum(len(p.pushes()) for p in pushed)),
+        estimators=found,
+    )
 
 
 def _contact(
@@ -394,59 +458,50 @@ def _contact(
     on_calibration: Sequence[Trace],
     pushed: Sequence[Pushed],
     on_pushed: Sequence[Trace],
-) -> dict[str, Any]:
-    """Threshold for `ALARM_RATE`, what it detects, and how both change with the threshold.
-
-    `no_alarm` is the same at the highest of the calibrating motion, which needs no extrapolation.
-    """
-
-    peak = np.nanmax(np.abs(np.concatenate([t.tau_ext[t.said] for t in on_calibration])), axis=0, initial=0.0)
+) -> Contact:
+    """Threshold for `ALARM_RATE`, what it detects, and how both change with the threshold."""
+    peak = np.nanmax(np.abs(np.concatenate([t.tau_ext[t.estimated] for t in on_calibration])), axis=0, initial=0.0)
     highest = np.where(peak > 0, peak, bundle.bound)
 
     def statistics(episodes: Sequence[Episode], traces: Sequence[Trace]) -> list[tuple[Array, Array]]:
         return [(e.t, statistic(t.tau_ext, highest)) for e, t in zip(episodes, traces, strict=True)]
 
-    calm = statistics(calibration, on_calibration)
-    struck = statistics([p.episode for p in pushed], on_pushed)
+    calibrating = statistics(calibration, on_calibration)
+    judged = statistics(free, on_free)
+    under_pushes = statistics([p.episode for p in pushed], on_pushed)
     pushes = [p.pushes() for p in pushed]
     true = [np.abs(p.truth[push]) for p, of in zip(pushed, pushes, strict=True) for push in of]
     in_bounds, in_peaks = (np.array([(x / unit).max() for x in true]) for unit in (bundle.bound, highest))  # (P,)
 
-    def detected(threshold: float) -> dict[str, Any]:
-        found = [detection_delays(t, s, threshold, of) for (t, s), of in zip(struck, pushes, strict=True)]
+    def detection(threshold: float) -> dict[str, Any]:
+        """Fields of `Detection`."""
+        found = [detection_delays(t, s, threshold, of) for (t, s), of in zip(under_pushes, pushes, strict=True)]
         delays = np.concatenate([*found, np.empty(0)])
         return {
-            "all": _summary(delays),
-            "above_bound": _summary(delays[in_bounds > 1]),
-            "above_threshold": _summary(delays[in_peaks > threshold]),
+            "threshold": threshold,
+            "all": _detected(delays),
+            "above_bound": _detected(delays[in_bounds > 1]),
+            "above_threshold": _detected(delays[in_peaks > threshold]),
         }
 
-    def judged(threshold: float) -> dict[str, Any]:
-        false = sum(len(alarms(t, s, threshold)) for t, s in statistics(free, on_free))
-        return {"false_alarms": false, **detected(threshold)}
+    def level(threshold: float) -> dict[str, Any]:
+        """Fields of `Level`."""
+        return {"false_alarms": sum(len(alarms(t, s, threshold)) for t, s in judged), **detection(threshold)}
 
-    tail = fit_tail(calm)
-    threshold = tail.threshold(ALARM_RATE)
-    return {
-        "bound": _by_joint(bundle, bundle.bound),
-        "highest": _by_joint(bundle, highest),
-        "threshold": threshold,
-        "alarms_per_hour": ALARM_RATE,
-        "extrapolated": tail.extrapolates(ALARM_RATE),
-        "tail": {
-            "seconds": tail.seconds,
-            "peaks": tail.peaks,
-            "begin": tail.begin,
-            "shape": tail.shape,
-            "scale": tail.scale,
-        },
-        **judged(threshold),
-        "no_alarm": judged(1.0),
-        "curve": [
-            {"threshold": h, "alarms_per_hour": rate, "extrapolated": tail.extrapolates(rate), **detected(h)}
-            for h, rate in operating_points(calm, tail)
+    tail = fit_tail(calibrating)
+    return Contact(
+        alarms_per_hour=ALARM_RATE,
+        extrapolated=tail.extrapolates(ALARM_RATE),
+        bound=_by_joint(bundle, bundle.bound),
+        highest=_by_joint(bundle, highest),
+        tail=tail,
+        no_alarm=Level(**level(1.0)),
+        curve=[
+            OperatingPoint(alarms_per_hour=rate, extrapolated=tail.extrapolates(rate), **detection(threshold))
+            for threshold, rate in operating_points(calibrating, tail)
         ],
-    }
+        **level(tail.threshold(ALARM_RATE)),
+    )
 
 
 def typical_push(pushed: Sequence[Pushed], bound: Array) -> tuple[int, slice]:
@@ -458,45 +513,41 @@ def typical_push(pushed: Sequence[Pushed], bound: Array) -> tuple[int, slice]:
     return i, push
 
 
-def _summary(delays: Array) -> dict[str, Any]:
-    """Of P delays [s], infinite where missed: the median counts those, and is None where half are."""
+def _detected(delays: Array) -> Detected:
+    """What is detected of P pushes with these delays [s], infinite where missed."""
     if not len(delays):
-        return {"pushes": 0, "detected": None, "delay_ms": None}
+        return Detected(0, None, None)
     found = np.isfinite(delays)
-    middle = float(np.median(delays)) if 2 * found.sum() > len(delays) else None
-    return {
-        "pushes": len(delays),
-        "detected": float(found.mean()),
-        "delay_ms": None if middle is None else middle * 1e3,
-    }
+    middle = float(np.median(delays)) * 1e3 if 2 * found.sum() > len(delays) else None
+    return Detected(len(delays), float(found.mean()), middle)
 
 
-def _under_pushes(
+def _push_errors(
     bundle: Bundle,
     pushed: Sequence[Pushed],
     traces: Sequence[Trace],
-    said: Sequence[NDArray[np.bool_]],
+    common: Sequence[NDArray[np.bool_]],
     wrench: WrenchEstimator | None,
-) -> dict[str, Any]:
-    """Errors of external torque and wrench while something pushes, where all estimators said something."""
-    where = [p.during & s for p, s in zip(pushed, said, strict=True)]
+) -> PushErrors:
+    """Errors of external torque and wrench while something pushes, where every bundle has an estimate."""
+    where = [p.during & s for p, s in zip(pushed, common, strict=True)]
     pairs = [(t.tau_ext, p.truth) for t, p in zip(traces, pushed, strict=True)]
     error = np.concatenate([(x - y)[w] for (x, y), w in zip(pairs, where, strict=True)])
     late = lag(pairs, bundle.bound, bundle.rate)
     force = torque = None
     if wrench:
-        misses = [
+        errors = [
             wrench.step(q, x).values - wrench.step(q, y).values
             for p, (of_trace, truth), w in zip(pushed, pairs, where, strict=True)
             for q, x, y in zip(p.episode.q[w], of_trace[w], truth[w], strict=True)
         ]
-        force, torque = (_rms(half) for half in np.split(np.reshape(misses, (-1, 6)), 2, axis=1))
-    return {
-        "rmse": _by_joint(bundle, np.sqrt(np.square(error).mean(axis=0))) if len(error) else None,
-        "delay_ms": late * 1e3 if np.isfinite(late) else None,
-        "force_rmse": force,
-        "torque_rmse": torque,
-    }
+        force, torque = (_rms(half) for half in np.split(np.reshape(errors, (-1, 6)), 2, axis=1))
+    return PushErrors(
+        rmse=_by_joint(bundle, np.sqrt(np.square(error).mean(axis=0))) if len(error) else None,
+        delay_ms=late * 1e3 if np.isfinite(late) else None,
+        force_rmse=force,
+        torque_rmse=torque,
+    )
 
 
 def _rms(x: Array) -> float | None:

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,28 @@ from vastares_ros.models.baselines import Ridge
 from vastares_ros.models.model import Model
 
 BASELINES = ("mean", "ridge")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How good predictors are on the same samples; as JSON, `dataclasses.asdict` of it.
+
+    Attributes:
+        nmse: predictor -> joint -> mean squared error over the variance of the training torque.
+        rmse: predictor -> joint -> root mean squared error [N·m or A].
+        nmse_mean: predictor -> nmse averaged over the joints that are not constant.
+        samples: how many were judged.
+    """
+
+    nmse: dict[str, dict[str, float]]
+    rmse: dict[str, dict[str, float]]
+    nmse_mean: dict[str, float]
+    samples: int
+
+    @classmethod
+    def of(cls, metrics: Mapping[str, Any]) -> Scores:
+        """Those among the metrics of a bundle."""
+        return cls(**{field.name: metrics[field.name] for field in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -77,26 +99,23 @@ def score(
     joints: Sequence[str],
     training_variance: Array,
     constant: Collection[str] = (),
-) -> dict[str, Any]:
-    """Figures over all predictions, as written to JSON.
+) -> Scores:
+    """Score all predictions together.
 
     Args:
         predictions: what to score.
         joints: J joint names.
         training_variance: variance of the training torque, shape (J,), that `nmse` is relative to.
         constant: joints that averages leave out, unless all joints are constant, see `verdict.constant_joints`.
-
-    Returns:
-        `nmse` and `rmse`: predictor -> joint -> number; `nmse_mean`: predictor -> average over joints; `samples`.
     """
     tau_meas = np.concatenate([p.tau_meas for p in predictions])
     counted = [j for j, joint in enumerate(joints) if joint not in constant] or list(range(len(joints)))
-    figures: dict[str, Any] = {"nmse": {}, "rmse": {}, "nmse_mean": {}, "samples": len(tau_meas)}
+    scores = Scores({}, {}, {}, len(tau_meas))
     for name in predictions[0].tau:
         error = np.concatenate([p.tau[name] for p in predictions]) - tau_meas
         mse = np.square(error).mean(axis=0)
         nmse = mse / training_variance
-        figures["nmse"][name] = dict(zip(joints, nmse.tolist(), strict=True))
-        figures["rmse"][name] = dict(zip(joints, np.sqrt(mse).tolist(), strict=True))
-        figures["nmse_mean"][name] = float(nmse[counted].mean())
-    return figures
+        scores.nmse[name] = dict(zip(joints, nmse.tolist(), strict=True))
+        scores.rmse[name] = dict(zip(joints, np.sqrt(mse).tolist(), strict=True))
+        scores.nmse_mean[name] = float(nmse[counted].mean())
+    return scores

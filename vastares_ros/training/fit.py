@@ -21,7 +21,7 @@ from vastares_ros.models.model import Model
 from vastares_ros.runtime.bundle import QUANTILES, Bundle
 
 from .config import TrainConfig
-from .evaluate import predict, score
+from .evaluate import Scores, predict, score
 from .folds import FreeMotion, TrainedSeeds, free_motion, leave_out
 from .hybrid import train_hybrids
 from .loop import Progress, in_round, train_seeds
@@ -193,17 +193,16 @@ def judged(
     constant = constant_joints(parts["training"])
     low, high = x[:, : 2 * joints].min(axis=0), x[:, : 2 * joints].max(axis=0)
 
-    def judge(episodes: Sequence[Episode]) -> dict[str, Any]:
+    def judge(episodes: Sequence[Episode]) -> Scores:
         predictions = predict(model, ridge, filter_config, dataset.rate, episodes, skip)
         return score(predictions, dataset.joints, model.torque_scaler.scale.double().numpy() ** 2, constant)
 
     of = next(part for part in ("test", "validation", "training") if parts[part])
-    figures = judge(parts[of])
-    metrics: dict[str, Any] = {"of": of} | figures
+    metrics: dict[str, Any] = {"of": of} | asdict(judge(parts[of]))
     if leakage := sorted({e.recording for e in parts["training"]} & {e.recording for e in parts["test"]}):
         metrics["leakage"] = leakage
     if parts["test"] and parts["validation"]:
-        metrics["validation_nmse_mean"] = judge(parts["validation"])["nmse_mean"]["model"]
+        metrics["validation_nmse_mean"] = judge(parts["validation"]).nmse_mean["model"]
     left = [p.tau_ext for one, seen in free.parts for p in predict(one, ridge, filter_config, dataset.rate, seen, skip)]
     residual = np.abs(np.concatenate(left))
     about = dict(about) | ({"constant_joints": constant} if constant else {})

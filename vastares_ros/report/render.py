@@ -1,0 +1,69 @@
+# Copyright 2026 vastares_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A table as shown by a terminal, in Markdown and in HTML; in each, what is best is bold."""
+
+from __future__ import annotations
+
+import html as hypertext
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .tables import Cell, Table
+
+if TYPE_CHECKING:
+    import rich.table
+
+
+def terminal(table: Table) -> rich.table.Table:
+    """For `rich.console.Console.print`."""
+    from rich.markup import escape
+    from rich.table import Table as RichTable
+
+    def line(cells: Sequence[Cell]) -> list[str]:
+        return [f"[bold]{escape(cell.text)}[/bold]" if cell.best else escape(cell.text) for cell in cells]
+
+    shown = RichTable(
+        title=escape(table.title) or None,
+        title_justify="left",
+        caption=escape(table.note) or None,
+        caption_justify="left",
+    )
+    for i, name in enumerate(table.head):
+        label = i < table.labels
+        shown.add_column(escape(name), justify="left" if label else "right", no_wrap=label)
+    for row in table.rows:
+        shown.add_row(*line(row))
+    if table.mean:
+        shown.add_section()
+        shown.add_row(*line(table.mean))
+    return shown
+
+
+def markdown(table: Table) -> str:
+    """A pipe table; its title is a heading above."""
+    rule = ["---"] * table.labels + ["---:"] * (len(table.head) - table.labels)
+    lines = [[name.replace("\n", " ") for name in table.head], rule]
+    lines += [[f"**{cell.text}**" if cell.best else cell.text for cell in row] for row in _all_rows(table)]
+    parts = [f"## {table.title}"] * bool(table.title)
+    parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    parts += [table.note] * bool(table.note)
+    return "\n\n".join(parts) + "\n"
+
+
+def html(table: Table) -> str:
+    """A table element, with title and note."""
+    escape = hypertext.escape
+    head = "".join(f"<th>{escape(name)}</th>" for name in table.head)
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td><b>{escape(c.text)}</b></td>" if c.best else f"<td>{escape(c.text)}</td>" for c in row)
+        + "</tr>"
+        for row in _all_rows(table)
+    )
+    title = f"<h2>{escape(table.title)}</h2>" * bool(table.title)
+    note = f"<p>{escape(table.note)}</p>" * bool(table.note)
+    return f'{title}<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{note}'
+
+
+def _all_rows(table: Table) -> list[tuple[Cell, ...]]:
+    return [*table.rows, *([table.mean] if table.mean else [])]
