@@ -98,7 +98,11 @@ def test_an_estimator_is_stepped_as_live(bundle, dataset, tmp_path):
     assert not shown.estimated[:100].any() and shown.estimated[100:].all()
     save_bundle(tmp_path / "b", bundle)
     folders = {"b": tmp_path / "b"}
-    here, beside = ({i: t for _, i, t in step_all(folders, dataset.episodes[1:], jobs)} for jobs in (1, 2))
+    here, beside = {}, {}
+    for jobs, traces in ((1, here), (2, beside)):
+        reports = []
+        traces |= {i: t for _, i, t in step_all(folders, dataset.episodes[1:], jobs, reports.append)}
+        assert sum(reports) == sum(map(len, dataset.episodes[1:]))
     assert set(here) == set(beside) == {0, 1}
     for i, t in here.items():
         np.testing.assert_array_equal(t.tau_ext, beside[i].tau_ext)

@@ -97,7 +97,7 @@ def test_figures_are_what_their_names_say():
     tau = {"model": tau_meas + 1, "mean": tau_meas * 0, "ridge": tau_meas - 2}
     figures = score([Prediction("e", t, tau_meas, tau)], ["a"], np.array([4.0]))
     assert figures.nmse == {"model": {"a": 0.25}, "mean": {"a": 7.5 / 4}, "ridge": {"a": 1.0}}
-    assert figures["rmse"]["ridge"]["a"] == 2.0 and figures["nmse_mean"]["model"] == 0.25 and figures["samples"] == 4
+    assert figures.rmse["ridge"]["a"] == 2.0 and figures.nmse_mean["model"] == 0.25 and figures.samples == 4
     np.testing.assert_array_equal(Prediction("e", t, tau_meas, tau).tau_ext, np.ones((4, 1)))
 
 
