@@ -10,7 +10,7 @@ from setuptools import Distribution, find_packages, setup
 sys.path.insert(0, "")  # pip does not build with the source folder on the path
 
 from vastares_ros import __version__
-from vastares_ros.cli.grammar import VERBS
+from vastares_ros.cli.verbs import VERBS
 
 NAME = "vastares_ros"
 EXTRAS = {

@@ -25,7 +25,7 @@ from vastares_ros.models.baselines import Ridge
 from vastares_ros.models.networks import NetworkModel
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.nodes.estimator import EstimatorNode
-from vastares_ros.nodes.live import run_live
+from vastares_ros.nodes.parity_run import run_live
 from vastares_ros.nodes.process import run
 from vastares_ros.runtime.bundle import QUANTILES, Bundle
 

@@ -31,7 +31,7 @@ napoleon_use_ivar = True
 
 def write_verbs(app) -> None:
     """Write reference/verbs.md, the help of every verb, from the parsers themselves."""
-    from vastares_ros.cli.grammar import VERBS, help_of
+    from vastares_ros.cli.verbs import VERBS, help_of
 
     parts = [f"## vastares {verb}\n\n```text\n{help_of(verb)}```\n" for verb in VERBS]
     page = Path(app.srcdir, "reference", "verbs.md")

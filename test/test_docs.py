@@ -27,8 +27,8 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from vastares_ros.cli.grammar import VERBS
 from vastares_ros.cli.main import main
+from vastares_ros.cli.verbs import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(

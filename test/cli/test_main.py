@@ -12,8 +12,8 @@ import sys
 import pytest
 
 from vastares_ros import __version__
-from vastares_ros.cli.grammar import FRICTION_MODELS, VERBS, Verb, help_of
 from vastares_ros.cli.main import main
+from vastares_ros.cli.verbs import FRICTION_MODELS, VERBS, Verb, help_of
 from vastares_ros.core.errors import BagError
 from vastares_ros.core.sampling import RATE_TOLERANCE
 from vastares_ros.core.signals import FilterConfig
@@ -153,7 +153,7 @@ def test_help_and_version_import_no_verb_and_nothing_heavy(argv):
 def test_closed_pipe_is_quiet(verb, tmp_path, unbuffered):
     verb(failing("print('more than anybody reads')"))
     program = (
-        "from vastares_ros.cli.grammar import VERBS, Verb\n"
+        "from vastares_ros.cli.verbs import VERBS, Verb\n"
         "from vastares_ros.cli.main import main\n"
         "VERBS['fake'] = Verb('', 'fake_verb', lambda parser: None)\n"
         "raise SystemExit(main(['fake']))"
@@ -185,7 +185,7 @@ def test_every_verb_explains_itself(name, capsys):
 @pytest.mark.process
 def test_the_help_of_no_verb_imports_anything_heavy():
     program = (
-        "import sys\nfrom vastares_ros.cli.grammar import VERBS, help_of\n"
+        "import sys\nfrom vastares_ros.cli.verbs import VERBS, help_of\n"
         "assert all(help_of(name) for name, verb in VERBS.items() if verb.declare)\n"
         "assert not {'numpy', 'scipy', 'torch', 'pyarrow', 'rosbags', 'rich', 'rclpy'} & set(sys.modules)"
     )

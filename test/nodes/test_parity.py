@@ -19,7 +19,7 @@ from vastares_ros.core.errors import VastaresError
 from vastares_ros.io.bags import MessageTable, write_joint_states
 from vastares_ros.io.bundles import load_bundle, save_bundle
 from vastares_ros.io.playback import read_playback
-from vastares_ros.nodes.live import run_live
+from vastares_ros.nodes.parity_run import run_live
 from vastares_ros.runtime.outputs import OUTPUTS
 from vastares_ros.runtime.parity import compare, run_offline
 from vastares_ros.runtime.pipeline import Pipeline
@@ -131,7 +131,7 @@ def test_messages_that_are_missed_are_told_as_a_node_that_is_too_slow(bundle_pat
         answers.came["valid"][50:60] = False
         return answers
 
-    monkeypatch.setattr("vastares_ros.nodes.live.run_live", lossy)
+    monkeypatch.setattr("vastares_ros.nodes.parity_run.run_live", lossy)
     assert main(["parity", str(bundle_path), str(bag), "--rate", "4"]) == 1
     told = " ".join(capfd.readouterr().err.split())
     assert f"the node was too slow: it missed 10 of {N} joint states at" in told

@@ -28,8 +28,8 @@ from vastares_ros.io.bags import MessageTable, write_joint_states
 from vastares_ros.io.bundles import load_bundle, save_bundle
 from vastares_ros.io.datasets import load_dataset
 from vastares_ros.io.robots import config_folder
+from vastares_ros.nodes.bundle_request import BundleRequest
 from vastares_ros.nodes.estimator import EstimatorNode
-from vastares_ros.nodes.handover import Handover
 from vastares_ros.nodes.messages import named_values, to_joint_state
 from vastares_ros.nodes.process import VASTARES, own_domain, spawn
 from vastares_ros.nodes.training import FLUSH, TrainingNode
@@ -199,15 +199,15 @@ def test_a_trained_bundle_is_handed_to_the_estimator(recording, like_ours, tmp_p
 
 def test_a_bundle_that_is_not_taken_is_told_with_the_reason(recording, like_ours, bundle_path, monkeypatch):
     def answer(estimator):
-        handover, answers = Handover(recording.training, estimator, like_ours), []
-        recording.wait(lambda: answers.append(handover.poll()) or answers[-1])
-        handover.close()
+        request, answers = BundleRequest(recording.training, estimator, like_ours), []
+        recording.wait(lambda: answers.append(request.poll()) or answers[-1])
+        request.close()
         return answers[-1]
 
     recording.add(EstimatorNode, bundle=str(bundle_path))
     taken, words = answer("/estimator")
     assert not taken and f"/estimator refused {like_ours}: {like_ours} is for unknown" in words
-    monkeypatch.setattr("vastares_ros.nodes.handover.PATIENCE", 0.2)
+    monkeypatch.setattr("vastares_ros.nodes.bundle_request.PATIENCE", 0.2)
     assert answer("/nobody") == (False, f"/nobody does not answer, so it was not given {like_ours}: is it running?")
 
 

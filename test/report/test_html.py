@@ -117,7 +117,12 @@ def test_evaluation_report_shows_every_joint(tmp_path, bundle):
     episodes = [prediction("first"), prediction("second")]
     evaluation_report(file, bundle, scored(episodes), episodes, "two <recordings>")
     page, pictures = checked(file.read_text(encoding="utf-8"))
-    assert "two <recordings>" in page.text and "(RMSE in N·m)" in page.text and "RMSE\nmodel" in page.text and "seed7" in page.text
+    assert (
+        "two <recordings>" in page.text
+        and "(RMSE in N·m)" in page.text
+        and "RMSE\nmodel" in page.text
+        and "seed7" in page.text
+    )
     assert all(joint in page.headings for joint in JOINTS)
     assert page.text.count("first: ") == page.text.count("second: ") == 2 * len(JOINTS)
     assert len(pictures) == 2 * 2 * len(JOINTS)

@@ -19,8 +19,8 @@ from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.runtime.device import device_for
 from vastares_ros.training import processor
 from vastares_ros.training.config import TrainConfig
-from vastares_ros.training.processor import quick_products
 from vastares_ros.training.seeds import SeedRun
+from vastares_ros.training.torch_settings import quick_products
 from vastares_ros.training.windows import Windows
 
 CPU = torch.device("cpu")
@@ -205,7 +205,7 @@ from resource import RUSAGE_SELF, getrusage
 
 import torch
 
-from vastares_ros.training.processor import kept_memory
+from vastares_ros.training.torch_settings import kept_memory
 
 
 def new():

@@ -13,7 +13,7 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
-from vastares_ros.cli.arguments import console, write_json
+from vastares_ros.cli.console import console, write_json
 from vastares_ros.cli.sources import read_source
 from vastares_ros.core.errors import ConfigError
 from vastares_ros.io.bundles import INDEX, as_parent, load_bundle, save_bundle
@@ -23,7 +23,7 @@ from vastares_ros.report.render import terminal
 from vastares_ros.report.tables import adaptation_table
 from vastares_ros.training.adapt import SHORTEST, Adaptation, adapt
 
-MASS, SHARE = 0.1, 0.1  # a mass is told to this many kg or this share of it [standard deviation]
+MASS, SHARE = 0.1, 0.1  # standard deviation of a mass that is known well enough: in kg, or as a share of the mass
 PLACE = 0.02  # a centre of mass [m]
 LONGEST = 3600.0  # that a tool is fitted to [s]
 TRAVEL = 0.3  # a joint that moves less hardly turns [rad]

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from rich.progress import Progress
 
-from vastares_ros.cli.arguments import console, messages, write_json
+from vastares_ros.cli.console import console, messages, write_json
 from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import BagError, ConfigError, RobotError
 from vastares_ros.core.samples import Episode
@@ -54,7 +54,7 @@ AROUND = 0.3  # of a push that is drawn [s]
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb."""
-    importlib.import_module("matplotlib")  # what is absent is told now
+    importlib.import_module("matplotlib")  # fails now where it is missing
     torch.set_num_threads(1)  # as in the node: another number may round otherwise
     check_output(args.output, FIGURES, args.force)
     if args.jobs < 0:

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import yaml
 
-from vastares_ros.cli.arguments import console, write_json
+from vastares_ros.cli.console import console, write_json
 from vastares_ros.cli.main import main
 from vastares_ros.core.joints import columns
 from vastares_ros.core.samples import Array
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     began = time.perf_counter()
     folder: Path = args.output
     check_output(folder, CONFIG, args.force)
-    for module in ("rclpy", "pinocchio", "matplotlib"):  # what is absent is told now, not minutes later
+    for module in ("rclpy", "pinocchio", "matplotlib"):  # fails now where one is missing, not minutes later
         importlib.import_module(module)
     if folder.exists():
         shutil.rmtree(folder)

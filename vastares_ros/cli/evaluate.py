@@ -12,7 +12,7 @@ import argparse
 import importlib
 from dataclasses import asdict
 
-from vastares_ros.cli.arguments import console, tracked, warn_of_joints, write_json
+from vastares_ros.cli.console import console, tracked, warn_of_joints, write_json
 from vastares_ros.cli.sources import read_source
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.samples import Episode
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb."""
     page = args.report / "report.html" if args.report else None
     if page:
-        importlib.import_module("matplotlib")  # what is absent is told now
+        importlib.import_module("matplotlib")  # fails now where it is missing
     for file in (args.json, page):
         if file:
             check_file(file, args.force)

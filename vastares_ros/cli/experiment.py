@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 from rich.progress import Progress
 
-from vastares_ros.cli.arguments import console, messages, write_json
+from vastares_ros.cli.console import console, messages, write_json
 from vastares_ros.core.errors import ConfigError, VastaresError
 from vastares_ros.core.samples import Episode
 from vastares_ros.io.bundles import load_bundle
@@ -143,7 +143,7 @@ def _physics(args: argparse.Namespace, dataset: Dataset, config: TrainConfig) ->
             f"one recording is left out and two others are needed, but {args.dataset} has {', '.join(recordings)}: "
             f"record more"
         )
-    dataset_arm(dataset)  # what is absent is told now
+    dataset_arm(dataset)  # fails now where the URDF or pinocchio is missing
     rows, device = physics(config), str(device_for(args.device))
     cells = [
         cell

@@ -20,7 +20,7 @@ import argparse
 
 import numpy as np
 
-from vastares_ros.cli.arguments import (
+from vastares_ros.cli.console import (
     console,
     messages,
     warn_of_bound,
@@ -38,7 +38,7 @@ from vastares_ros.report.render import terminal
 from vastares_ros.report.tables import identification_table, scores_table
 from vastares_ros.training.evaluate import Scores
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
-from vastares_ros.training.verdict import impossible_parameters
+from vastares_ros.training.quality import impossible_parameters
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from vastares_ros.cli.arguments import console
+from vastares_ros.cli.console import console
 from vastares_ros.core.errors import BagError
 from vastares_ros.io.bags import bag_facts
 from vastares_ros.io.bundles import is_bundle, load_bundle

@@ -14,7 +14,7 @@ import argparse
 
 import numpy as np
 
-from vastares_ros.cli.arguments import console
+from vastares_ros.cli.console import console
 from vastares_ros.core.arm import resolve_arm
 from vastares_ros.core.errors import BagError, ConfigError, RobotError
 from vastares_ros.core.joints import columns
@@ -65,9 +65,10 @@ def run(args: argparse.Namespace) -> int:
         _write(recorder, injected, driver.joints, injector.frame_id)
     count = sum(len(event.starts) for event in profile.events)
     pushes = f"{count} push{'es' * (count != 1)} at {injector.link}"
-    told = ", ".join(f"{joint} {torque:.1f}" for joint, torque in zip(driver.joints, largest, strict=True))
+    peaks = ", ".join(f"{joint} {torque:.1f}" for joint, torque in zip(driver.joints, largest, strict=True))
     console.print(
-        f"{args.output}: {pushes} in {len(states)} messages on {states.topic}; largest external torque in N·m: {told}; "
+        f"{args.output}: {pushes} in {len(states)} messages on {states.topic}; "
+        f"largest external torque in N·m: {peaks}; "
         f"the truth is on {TRUTH_TOPIC} and, in {injector.frame_id}, {TRUE_WRENCH_TOPIC}"
     )
     if others:
@@ -99,6 +100,6 @@ def _write(recorder: McapWriter, injected: Injected, joints: tuple[str, ...], fr
         recorder.joint_state(states.topic, stamp_ns, log_ns, names, effort, position, velocity)
         ours, _ = columns(joints, names)
         if len(ours) and len(effort) == len(names):
-            told = [joints[j] for j in ours]
-            recorder.joint_state(TRUTH_TOPIC, stamp_ns, log_ns, told, injected.tau_ext[i, ours])
+            names = [joints[j] for j in ours]
+            recorder.joint_state(TRUTH_TOPIC, stamp_ns, log_ns, names, injected.tau_ext[i, ours])
             recorder.wrench(TRUE_WRENCH_TOPIC, stamp_ns, log_ns, frame_id, injected.wrench[i])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 
-from vastares_ros.cli.arguments import console
+from vastares_ros.cli.console import console
 from vastares_ros.core.errors import RobotError
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.folders import check_file

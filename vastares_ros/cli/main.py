@@ -3,7 +3,7 @@
 """`vastares VERB …`: how every verb begins and ends.
 
 A verb's module is imported only when the verb runs, so that help is quick and a verb without ROS runs without ROS. It
-has a docstring (its description) and `run(args) -> status`; its arguments stand in `grammar`. The nodes have
+has a docstring (its description) and `run(args) -> status`; its arguments stand in `verbs`. The nodes have
 `main(args) -> status` instead and take ROS arguments as they are.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from vastares_ros import __version__
 from vastares_ros.core.errors import VastaresError
 
-from .grammar import VERBS, Parser, help_of, parser_of
+from .verbs import VERBS, Parser, help_of, parser_of
 
 _ROS = (
     "this verb needs ROS 2: source your ROS installation, or pip install 'ros-jazzy-rclpy[fastrtps]' "
@@ -96,7 +96,7 @@ def _run(verb: str, args: Sequence[str]) -> int:
         return int(importlib.import_module(entry.module).main(list(args)))
     parsed = parser_of(verb).parse_args(args)
     module = importlib.import_module(entry.module)
-    from .arguments import output_as
+    from .console import output_as
 
     with output_as(quiet=getattr(parsed, "quiet", False), json=getattr(parsed, "json", None)):
         return int(module.run(parsed))

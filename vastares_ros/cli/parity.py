@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vastares_ros.cli.arguments import console, messages, progress_of, write_json
+from vastares_ros.cli.console import console, messages, progress_of, write_json
 from vastares_ros.core.errors import RobotError
 from vastares_ros.core.samples import seconds
 from vastares_ros.io.bundles import load_bundle
@@ -35,7 +35,7 @@ from vastares_ros.runtime.pipeline import Pipeline, make_wrench_estimator
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb."""
-    from vastares_ros.nodes.live import run_live
+    from vastares_ros.nodes.parity_run import run_live
 
     for file in (args.json, args.save):
         if file:

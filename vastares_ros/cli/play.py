@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 
-from vastares_ros.cli.arguments import console, messages, progress_of
+from vastares_ros.cli.console import console, messages, progress_of
 from vastares_ros.io.bags import DEFAULT_TOPIC
 from vastares_ros.io.playback import read_playback
 

@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from vastares_ros.cli.arguments import console, tracked
+from vastares_ros.cli.console import console, tracked
 from vastares_ros.core.errors import ConfigError, DatasetError, RobotError
 from vastares_ros.core.robot import Driver, Robot, choose_driver
 from vastares_ros.core.sampling import resample, same_rate

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vastares_ros.cli.arguments import console, tracked
+from vastares_ros.cli.console import console, tracked
 from vastares_ros.core.errors import BagError, RobotError, VastaresError
 from vastares_ros.core.samples import Array
 from vastares_ros.io.bags import JointStates, iter_messages, read_joint_states

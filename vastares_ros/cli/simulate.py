@@ -13,7 +13,7 @@ import argparse
 
 from rich.progress import Progress, TaskID
 
-from vastares_ros.cli.arguments import messages
+from vastares_ros.cli.console import messages
 from vastares_ros.io.simulations import simulate
 
 SLOW = 100.0  # simulated seconds in all, from which on a progress bar is shown

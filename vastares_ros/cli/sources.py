@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from vastares_ros.cli.arguments import console
+from vastares_ros.cli.console import console
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode

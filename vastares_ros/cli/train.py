@@ -3,7 +3,7 @@
 """Train a method, by default one VA-STA-ResLSTM per joint, on a dataset and write a bundle for the estimator node.
 
 Recordings named by --test are kept out of everything and judged at the end; those named by --validation choose the best
-epoch. Without either, all recordings are trained on and nothing honest can be said of unseen motion. --split takes a
+epoch. Without either, all recordings are trained on and the figures say nothing about unseen motion. --split takes a
 split of [1] instead, which goes by samples in order and may cut through a recording: optimistic, for comparison only.
 
 The bound of free motion, above which external torque is reported as contact, comes from the --validation recordings at
@@ -28,7 +28,7 @@ from pathlib import Path
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vastares_ros.cli.arguments import (
+from vastares_ros.cli.console import (
     console,
     messages,
     warn_of_bound,

@@ -120,8 +120,8 @@ class ArchiveRecording:
         }
         split = {"gaps": self.gaps, "backward jumps of the clock": self.jumps}
         for verb, counts in (("left out", dropped), ("split at", split)):
-            if said := ", ".join(f"{n} {what}" for what, n in counts.items() if n):
-                lines.append(f"{verb} {said}")
+            if found := ", ".join(f"{n} {what}" for what, n in counts.items() if n):
+                lines.append(f"{verb} {found}")
         return [f"{self.name}: {line}" for line in (*lines, *self.notes)]
 
 
@@ -169,8 +169,10 @@ def recording_from(
         except BagError as error:
             raise DatasetError(f"{rows.path}: {error}") from None
     if fitted is None or not same_rate(fitted, rate):
-        said = "--rate" if rows.t is None else "their stamps"
-        notes.append(f"by q and qd the rows {fits}, by {said} they are at {rate:.1f} Hz: is qd or time scaled wrongly?")
+        source = "--rate" if rows.t is None else "their stamps"
+        notes.append(
+            f"by q and qd the rows {fits}, by {source} they are at {rate:.1f} Hz: is qd or time scaled wrongly?"
+        )
     t = _apart(t, starts, rate)
     tau = rows.tau * np.asarray(scale, dtype=np.float64)
     episodes, cuts = cut(rows.name, joints, rate, t[finite], rows.q[finite], rows.qd[finite], tau[finite])
@@ -371,8 +373,8 @@ def read_columns(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
         raise ConfigError(f"--columns names no {absent[0]}: write t=TIME q=Q1,Q2 qd=QD1,QD2 tau=TAU1,TAU2")
     counts = {field: len(names) for field, names in columns.items()}
     if counts.get("t", 1) != 1 or len({counts[field] for field in ("q", "qd", "tau")}) > 1:
-        said = ", ".join(f"{n} of {field}" for field, n in counts.items())
-        raise ConfigError(f"--columns names {said}: name one t, and a q, a qd and a tau for every joint")
+        counted = ", ".join(f"{n} of {field}" for field, n in counts.items())
+        raise ConfigError(f"--columns names {counted}: name one t, and a q, a qd and a tau for every joint")
     return columns
 
 

@@ -20,8 +20,8 @@ from vastares_ros.core.errors import ConfigError
 
 from .gpr import Gpr, GprConfig
 from .lwpr import Lwpr, LwprConfig
+from .method_labels import LABELS
 from .mlp import Mlp, MlpConfig
-from .names import LABELS
 from .recurrent import Recurrent, RecurrentConfig
 from .rigid_body import ObserverConfig, RigidBodyConfig
 from .transformer import Transformer, TransformerConfig

@@ -37,7 +37,7 @@ from vastares_ros.nodes.interfaces import TRAINING
 from vastares_ros.nodes.managed import STEADY, ManagedNode, overridable, qos
 from vastares_ros.nodes.messages import from_joint_state, from_stamp, to_joint_state
 from vastares_ros.nodes.process import run
-from vastares_ros.nodes.trainer import Trainer
+from vastares_ros.nodes.training_process import Trainer
 from vastares_ros.runtime.device import device_for
 from vastares_ros.training.config import read_config
 

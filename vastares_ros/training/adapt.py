@@ -96,7 +96,7 @@ def adapt(bundle: Bundle, parent: Parent, episodes: Sequence[Episode], seconds: 
         predictions = predict(model, bundle.ridge, bundle.filter, bundle.rate, judging)
         return predictions, score(predictions, bundle.joints, variance, bundle.constant_joints)
 
-    untold, before = judge(bundle.model)
+    uncorrected, before = judge(bundle.model)
     model = deepcopy(bundle.model)
     about: dict[str, Any] = {"seconds": seconds, "nmse_before": before.nmse_mean["model"]}
     payload: Payload | None = None
@@ -110,8 +110,8 @@ def adapt(bundle: Bundle, parent: Parent, episodes: Sequence[Episode], seconds: 
         past = model.correction.coefficients if model.correction else 0.0
         model.correction = Correction(len(bundle.joints))
         model.correction.coefficients += past + _fit_correction(bundle, fitting)
-        told, _ = judge(model)
-        helps = _error(told) < _error(untold)
+        with_correction, _ = judge(model)
+        helps = _error(with_correction) < _error(uncorrected)
         model.correction.coefficients *= torch.from_numpy(helps)
         model.correction.coefficients += past * torch.from_numpy(~helps)
         corrected = tuple(j for j, good in zip(bundle.joints, helps, strict=True) if good)

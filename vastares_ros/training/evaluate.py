@@ -106,7 +106,7 @@ def score(
         predictions: what to score.
         joints: J joint names.
         training_variance: variance of the training torque, shape (J,), that `nmse` is relative to.
-        constant: joints that averages leave out, unless all joints are constant, see `verdict.constant_joints`.
+        constant: joints that averages leave out, unless all joints are constant, see `quality.constant_joints`.
     """
     tau_meas = np.concatenate([p.tau_meas for p in predictions])
     counted = [j for j, joint in enumerate(joints) if joint not in constant] or list(range(len(joints)))

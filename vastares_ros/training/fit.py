@@ -25,8 +25,8 @@ from .evaluate import Scores, predict, score
 from .folds import FreeMotion, TrainedSeeds, free_motion, leave_out
 from .hybrid import train_hybrids
 from .loop import Progress, in_round, train_seeds
+from .quality import constant_joints
 from .splits import paper_split, recordings, split
-from .verdict import constant_joints
 from .windows import Windows
 
 FOLDS = 3  # of networks, for the bound: each is one training more
@@ -150,13 +150,13 @@ def train_networks(
     """
     source, folds = leave_out(training, rate, config.network.window, most)
     rounds = 1 + len(folds)
-    told = in_round(report, 0, rounds)
-    run = TrainedSeeds(train_seeds(training, validation, rate, config, seeds, device, told, checkpoint), source)
+    progress = in_round(report, 0, rounds)
+    run = TrainedSeeds(train_seeds(training, validation, rate, config, seeds, device, progress, checkpoint), source)
     if all(isinstance(model, ConfigError) for model in run.models):
         return run
     for number, fold in enumerate(folds, 1):
-        told = in_round(report, number, rounds)
-        run.left_out.append((train_seeds(fold.training, (), rate, config, seeds, device, told), fold.held_out))
+        progress = in_round(report, number, rounds)
+        run.left_out.append((train_seeds(fold.training, (), rate, config, seeds, device, progress), fold.held_out))
     return run
 
 

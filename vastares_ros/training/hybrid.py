@@ -82,9 +82,9 @@ def train_hybrids(
         dynamics, found = identify_dynamics(
             dataset, episodes, arm, rigid.friction_model, config.filter, rigid.friction_time_constant
         )
-        told = in_round(report, number, rounds)
+        progress = in_round(report, number, rounds)
         models = train_seeds(
-            episodes, validation, dataset.rate, config, seeds, device, told, checkpoint, dynamics=dynamics
+            episodes, validation, dataset.rate, config, seeds, device, progress, checkpoint, dynamics=dynamics
         )
         return models, found
 

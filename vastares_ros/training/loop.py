@@ -24,8 +24,8 @@ from vastares_ros.models.rigid_body import IdentifiedDynamics
 
 from .checkpoint import Best, restore_checkpoint, save_checkpoint
 from .config import TrainConfig
-from .processor import kept_memory, quick_products
 from .seeds import SeedRun
+from .torch_settings import kept_memory, quick_products
 from .windows import Windows
 
 

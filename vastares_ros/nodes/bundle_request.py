@@ -15,7 +15,7 @@ from rclpy.task import Future
 PATIENCE = 10.0  # seconds that the service may take to be found and to answer
 
 
-class Handover:
+class BundleRequest:
     """One request, asked by `poll` as soon as the service is found."""
 
     def __init__(self, node: Node, estimator: str, bundle: Path):

@@ -1,6 +1,6 @@
 # Copyright 2026 vastares_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments and output that several verbs share."""
+"""What several verbs print: warnings, progress, figures as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.progress import Progress, track
 
 from vastares_ros.runtime.bundle import ResidualSource
 from vastares_ros.training.evaluate import Scores
-from vastares_ros.training.verdict import poor_joints
+from vastares_ros.training.quality import poor_joints
 
 T = TypeVar("T")
 MIN_SECONDS = 2.0  # of a progress bar over time

@@ -15,7 +15,7 @@ from std_msgs.msg import Float32
 
 from vastares_ros.core.errors import ConfigError
 from vastares_ros.io.bundles import read_index
-from vastares_ros.nodes.handover import Handover
+from vastares_ros.nodes.bundle_request import BundleRequest
 from vastares_ros.nodes.managed import STEADY, ManagedNode
 from vastares_ros.nodes.process import VASTARES, end, reliable, spawn
 
@@ -30,7 +30,7 @@ class TrainingProcess:
         bundle: the folder it will write.
         epoch: epochs that ended.
         epochs: epochs there are, 0 before the first ended.
-        last_line: the last that it said; its error, if it failed.
+        last_line: the last line that it printed; its error, if it failed.
     """
 
     def __init__(self, dataset: Path, bundle: Path, options: Sequence[str]):
@@ -51,7 +51,7 @@ class TrainingProcess:
 
     def poll(self) -> tuple[list[dict[str, Any]], int | None]:
         """Epochs that ended since the last call, and the exit status once it has one."""
-        status = self._child.poll()  # before reading, so that nothing it said is left
+        status = self._child.poll()  # before reading, so that nothing it printed is lost
         *lines, self._rest = (self._rest + self._log.read()).split("\n")
         self.last_line = next((line for line in reversed(lines) if line.strip()), self.last_line)
         ended = [json.loads(line) for line in lines if line.startswith("{")]
@@ -78,7 +78,7 @@ class Trainer:
         self.failure = ""
         self._node = node
         self._name = node.get_fully_qualified_name()
-        self._handover: Handover | None = None
+        self._request: BundleRequest | None = None
         self._progress = node.create_publisher(Float32, "~/progress", reliable(10))
         self._loss = node.create_publisher(Float32, "~/loss", reliable(10))
         node.create_timer(POLL, self._follow, clock=STEADY)
@@ -102,7 +102,7 @@ class Trainer:
             options += ["--config", str(Path(config).expanduser())]
         if test := self._node.parameter("test"):
             options += ["--test", *test]
-        self._forget_handover()
+        self._forget_request()
         self.failure = ""
         self.process = TrainingProcess(dataset, path, options)
         self._progress.publish(Float32(data=0.0))
@@ -110,15 +110,15 @@ class Trainer:
 
     def end(self) -> None:
         """End what is on before it is done."""
-        self._forget_handover()
+        self._forget_request()
         if self.process:
             self.process.end()
             self._node.get_logger().warning(f"training ended with the node: {self.process.bundle} is not written")
             self.process = None
 
     def _follow(self) -> None:
-        if self._handover and (answer := self._handover.poll()):
-            self._forget_handover()
+        if self._request and (answer := self._request.poll()):
+            self._forget_request()
             taken, words = answer
             if taken:
                 self._node.get_logger().info(words)
@@ -149,12 +149,12 @@ class Trainer:
             f"Next: ros2 run vastares_ros estimator --ros-args -p bundle:={process.bundle}"
         )
         if estimator := self._node.parameter("estimator"):
-            self._handover = Handover(self._node, estimator, process.bundle)
+            self._request = BundleRequest(self._node, estimator, process.bundle)
 
-    def _forget_handover(self) -> None:
-        if self._handover:
-            self._handover.close()
-            self._handover = None
+    def _forget_request(self) -> None:
+        if self._request:
+            self._request.close()
+            self._request = None
 
     def _fail(self, why: str) -> None:
         self.failure = why

@@ -1,6 +1,6 @@
 # Copyright 2026 vastares_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What a user must be told of figures and parameters: joints that were not shown, that are of no use, or impossible."""
+"""Judging figures and parameters: joints that were not shown, that are of no use, or that no arm has."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def run_live(
 ) -> Answers:
     """Start the estimator node in a ROS domain of its own, publish the playback to it, and gather its answers.
 
-    Every message bears its number as `frame_id`, which the node returns, so that answers are told apart even where
+    Every message bears its number as `frame_id`, which the node returns, so that answers can be told apart even where
     stamps repeat. Answers are kept as bytes until the end, so that this process does not hold the node up.
 
     Args:
