@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"{'mean':{width}}" + "".join(f"{x:10.4f}" for x in means.values()))
     if args.output:
         best = min(means, key=lambda name: means[name])
-        save_bundle(args.output, bundles[best])
+        save_bundle(args.output, bundles[best], args.force)
         print(f"{args.output}: the bundle of {best}")
 
 
@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("dataset", help="folder of `vastares prepare`")
     parser.add_argument("--test", required=True, metavar="RECORDING", help="recording to judge on; it sets nothing")
     parser.add_argument("--urdf", help="URDF file (default: that of the dataset's robot in the package)")
-    parser.add_argument("-o", "--output", help="folder for the bundle with the smallest mean; it must not exist")
+    parser.add_argument("-o", "--output", help="folder for the bundle with the smallest mean")
+    parser.add_argument("--force", action="store_true", help="replace the bundle if it exists")
     try:
         run(parser.parse_args(argv))
     except (VastaresError, OSError) as error:

@@ -82,20 +82,26 @@ class StopOnContact(Node):
             self._stop_arm(message.name, touched)
 
     def _stop_arm(self, joints: Sequence[str], touched: Sequence[str]) -> None:
+        log = self.get_logger()
+        if unknown := [joint for joint in joints if joint not in self.positions]:
+            log.error(f"contact, but the position of {unknown[0]} is not known: no trajectory is sent")
+        else:
+            self._trajectory.publish(self._hold(joints))
         if self._stop:
             self._stop.call_async(Trigger.Request()).add_done_callback(self._on_stopped)
-        if unknown := [joint for joint in joints if joint not in self.positions]:
-            self.get_logger().error(f"contact, but the position of {unknown[0]} is not known: no trajectory was sent")
-        else:
-            seconds, rest = divmod(round(self._settings.stop_time * 1e9), 1_000_000_000)
-            point = JointTrajectoryPoint(
-                positions=[self.positions[joint] for joint in joints],
-                velocities=[0.0] * len(joints),
-                time_from_start=Duration(sec=seconds, nanosec=rest),
-            )
-            self._trajectory.publish(JointTrajectory(joint_names=list(joints), points=[point]))
-        self.armed = False
-        self.get_logger().warning(f"contact at {', '.join(touched)}: stopped; call ~/arm before the next motion")
+        self.armed = bool(unknown) and not self._stop  # then nothing was done
+        if not self.armed:
+            log.warning(f"contact at {', '.join(touched)}: stop requested; call ~/arm before the next motion")
+
+    def _hold(self, joints: Sequence[str]) -> JointTrajectory:
+        """The trajectory that ends where the arm is."""
+        seconds, rest = divmod(round(self._settings.stop_time * 1e9), 1_000_000_000)
+        point = JointTrajectoryPoint(
+            positions=[self.positions[joint] for joint in joints],
+            velocities=[0.0] * len(joints),
+            time_from_start=Duration(sec=seconds, nanosec=rest),
+        )
+        return JointTrajectory(joint_names=list(joints), points=[point])
 
     def _on_stopped(self, reply: Future) -> None:
         response = reply.result()

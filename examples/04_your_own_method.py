@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
     for joint in dataset.joints:
         print(f"{joint:{width}}" + "".join(f"{row[joint]:12.4f}" for row in rows.values()))
     if args.output:
-        save_bundle(args.output, mine)
+        save_bundle(args.output, mine, args.force)
         loaded = load_bundle(args.output)  # checks that it computes what it computed when it was saved
         print(f"{args.output}: a bundle of {loaded.method} for {loaded.robot}")
 
@@ -111,7 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--test", required=True, metavar="RECORDING", help="recording to judge on; it sets nothing")
     parser.add_argument("--neighbours", type=int, default=8, help="samples that are averaged (%(default)s)")
     parser.add_argument("--epochs", type=int, default=30, help="of the network of the package (%(default)s)")
-    parser.add_argument("-o", "--output", help="folder for the bundle of the own method; it must not exist")
+    parser.add_argument("-o", "--output", help="folder for the bundle of the own method")
+    parser.add_argument("--force", action="store_true", help="replace the bundle if it exists")
     try:
         run(parser.parse_args(argv))
     except (VastaresError, OSError) as error:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from vastares_ros.cli.main import main
 from vastares_ros.core.arm import Arm
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode
@@ -23,6 +24,8 @@ from vastares_ros.physics.rigid_body import RigidBody
 
 JOINTS = ("shoulder", "elbow")
 RATE = 125.0
+SHORT = ["--seconds", "12", "--push-seconds", "12"]
+"""Options of `vastares simulate` for bags that are just long enough."""
 
 torch.set_num_threads(1)
 
@@ -103,3 +106,18 @@ def arm_dataset(lively: Callable[..., Episode]) -> Dataset:
     episodes = tuple(lively(name, seed) for seed, name in enumerate(("one", "two", "three")))
     effort = Effort("N·m", (1.0,) * 6)
     return Dataset("ur5", episodes[0].joints, "/joint_states", effort, RATE, episodes)
+
+
+@pytest.fixture(scope="session")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds, of a simulated UR5, bags/bag_1 to bags/bag_4, a bag `pushes`, a dataset and a bundle."""
+    pytest.importorskip("pinocchio")
+    folder = tmp_path_factory.mktemp("material")
+    simulated, dataset, bundle = (str(folder / name) for name in ("simulated", "dataset", "bundle"))
+    assert main(["simulate", "-o", simulated, "--episodes", "4", *SHORT]) == 0
+    (folder / "bags").mkdir()
+    bags = [Path(simulated, f"free_{i}").rename(folder / "bags" / f"bag_{i}") for i in range(1, 5)]
+    Path(simulated, "pushes").rename(folder / "pushes")
+    assert main(["prepare", *map(str, bags), "--robot", "ur5", "-o", dataset]) == 0
+    assert main(["identify", dataset, "-o", bundle, "--test", "bag_4"]) == 0
+    return folder

@@ -195,6 +195,7 @@ def identify(
     test: Sequence[str] = (),
     validation: Sequence[str] = (),
     urdf: str | Path | None = None,
+    robot: str | Path | None = None,
 ) -> Bundle:
     """Identify rigid-body dynamics and friction, as `vastares identify` does.
 
@@ -203,11 +204,13 @@ def identify(
         config: friction model, adaptive friction, observer; by default the extended friction model.
         test: recordings to judge on; they set nothing.
         validation: recordings for the bound.
-        urdf: URDF file; by default that of the dataset's robot.
+        urdf: URDF file; by default that of the robot.
+        robot: name or YAML file of a robot, for its URDF, its tip and what the URDF calls its joints; by default the
+            dataset's robot in the package.
 
     Raises:
         RobotError: there is no URDF, or it does not fit.
         DatasetError: a recording is unknown, or nothing is left to identify from.
     """
-    arm = dataset_arm(dataset, Path(urdf) if urdf else None)
+    arm = dataset_arm(dataset, urdf, load_robot(robot) if robot else None)
     return identify_bundle(dataset, arm, config or IdentifyConfig(), test, validation)[0]

@@ -43,9 +43,12 @@ def run(args: argparse.Namespace) -> None:
         first.rate,
         tuple(episode for recording in recordings for episode in recording.episodes),
     )
-    dataset = write_dataset(args.output / "dataset", dataset)  # as `vastares prepare --robot arm.yaml` does
-    bundle = identify(dataset, test=[first.name], urdf=args.urdf)
-    save_bundle(args.output / "bundle", bundle)  # the bundle has the URDF inside, so the node needs no other file
+    # As `vastares prepare --robot arm.yaml` does. The bundle has the URDF inside, so the node needs no other file.
+    dataset = write_dataset(args.output / "dataset", dataset, args.force)
+    bundle = identify(dataset, test=[first.name], robot=args.robot)
+    save_bundle(
+        args.output / "bundle", bundle, args.force
+    )  # the bundle has the URDF inside, so the node needs no other file
     print(f"{args.output / 'bundle'}: {robot.name}, bound set from {bundle.residual_source}")
     for joint, nmse in bundle.metrics["nmse"]["model"].items():
         print(f"  {joint:12} nmse {nmse:.4f} on {first.name}, which was not learned from")
@@ -68,8 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("bags", nargs="+", metavar="bag", help="free motion; the first one is held out to judge on")
     parser.add_argument("--estimate", required=True, metavar="BAG", help="bag to estimate")
     parser.add_argument("--robot", type=Path, default=HERE / "arm.yaml", help="robot description (that beside this)")
-    parser.add_argument("--urdf", type=Path, default=HERE / "arm.urdf", help="its URDF (that beside this)")
     parser.add_argument("-o", "--output", type=Path, default=Path("own_robot"), help="folder to write (%(default)s)")
+    parser.add_argument("--force", action="store_true", help="replace the dataset and the bundle if they exist")
     try:
         run(parser.parse_args(argv))
     except (VastaresError, OSError) as error:
