@@ -13,8 +13,8 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 import numpy as np
 import pytest
 import torch
+from simulated import make_material
 
-from vastares_ros.cli.main import main
 from vastares_ros.core.arm import Arm
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode
@@ -24,8 +24,6 @@ from vastares_ros.physics.rigid_body import RigidBody
 
 JOINTS = ("shoulder", "elbow")
 RATE = 125.0
-SHORT = ["--seconds", "12", "--push-seconds", "12"]
-"""Options of `vastares simulate` for bags that are just long enough."""
 
 torch.set_num_threads(1)
 
@@ -110,14 +108,8 @@ def arm_dataset(lively: Callable[..., Episode]) -> Dataset:
 
 @pytest.fixture(scope="session")
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds, of a simulated UR5, bags/bag_1 to bags/bag_4, a bag `pushes`, a dataset and a bundle."""
+    """A folder of what `make_material` writes: bags, a dataset and a bundle of a simulated UR5."""
     pytest.importorskip("pinocchio")
     folder = tmp_path_factory.mktemp("material")
-    simulated, dataset, bundle = (str(folder / name) for name in ("simulated", "dataset", "bundle"))
-    assert main(["simulate", "-o", simulated, "--episodes", "4", *SHORT]) == 0
-    (folder / "bags").mkdir()
-    bags = [Path(simulated, f"free_{i}").rename(folder / "bags" / f"bag_{i}") for i in range(1, 5)]
-    Path(simulated, "pushes").rename(folder / "pushes")
-    assert main(["prepare", *map(str, bags), "--robot", "ur5", "-o", dataset]) == 0
-    assert main(["identify", dataset, "-o", bundle, "--test", "bag_4"]) == 0
+    make_material(folder)
     return folder

@@ -7,7 +7,7 @@ of the page, in a temporary folder of its own. HTML comments, which readers do n
 
     <!-- test: skip (reason) -->         before a block: it is not run
     <!-- test: skip page (reason) -->    anywhere: no block of the page is run
-    <!-- test: with bags dataset -->     anywhere: the folder has these from the start, see `material` in conftest.py
+    <!-- test: with bags dataset -->     anywhere: the folder has these from the start, see `make_material`
 
 Of `sh`, `vastares VERB …` is run with the options of `QUICK` added, so that it takes seconds. Commands of `NOT_RUN` are
 not run anywhere, for the reason given there.
@@ -25,8 +25,8 @@ from glob import glob
 from pathlib import Path
 
 import pytest
-from conftest import SHORT
 from markdown_it import MarkdownIt
+from simulated import SHORT
 
 from vastares_ros.cli.grammar import VERBS
 from vastares_ros.cli.main import main
