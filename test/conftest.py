@@ -13,6 +13,7 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 import numpy as np
 import pytest
 import torch
+from simulated import make_material
 
 from vastares_ros.core.arm import Arm
 from vastares_ros.core.robot import Effort
@@ -103,3 +104,12 @@ def arm_dataset(lively: Callable[..., Episode]) -> Dataset:
     episodes = tuple(lively(name, seed) for seed, name in enumerate(("one", "two", "three")))
     effort = Effort("N·m", (1.0,) * 6)
     return Dataset("ur5", episodes[0].joints, "/joint_states", effort, RATE, episodes)
+
+
+@pytest.fixture(scope="session")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of what `make_material` writes: bags, a dataset and a bundle of a simulated UR5."""
+    pytest.importorskip("pinocchio")
+    folder = tmp_path_factory.mktemp("material")
+    make_material(folder)
+    return folder

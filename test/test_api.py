@@ -4,13 +4,27 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import vastares_ros
-from vastares_ros import Episode, Pipeline, TrainConfig, estimate, identify, load_bundle, read_bag, save_bundle, train
+from vastares_ros import (
+    Episode,
+    Pipeline,
+    TrainConfig,
+    VastaresError,
+    estimate,
+    identify,
+    load_bundle,
+    read_bag,
+    save_bundle,
+    train,
+)
 from vastares_ros.io.bags import MessageTable, write_joint_states
+from vastares_ros.io.robots import bundle_arm, config_folder
+from vastares_ros.runtime.pipeline import make_wrench_estimator
 
 SMALL = TrainConfig(network={"window": 8, "hidden": 4, "hidden_layers": 0}, epochs=1)
 
@@ -69,6 +83,41 @@ def test_a_bag_without_a_bundle_takes_all_joints(bag, dataset):
     assert read_bag(bag, joints=dataset.joints[::-1]).joints == dataset.joints[::-1]
 
 
-def test_identification_as_a_function(arm_dataset):
+@pytest.fixture(scope="module")
+def identified(arm_dataset):
     pytest.importorskip("pinocchio")
-    assert identify(arm_dataset, test=["three"]).metrics["nmse_mean"]["model"] < 0.01
+    return identify(arm_dataset, test=["three"])
+
+
+def test_identification_as_a_function(identified):
+    assert identified.metrics["nmse_mean"]["model"] < 0.01
+
+
+def test_the_wrench_has_the_bits_of_the_pipeline(identified, arm_dataset):
+    episode = arm_dataset.episodes[2]
+    found = estimate(identified, episode, wrench_frame="base_link")
+    pipeline = Pipeline(identified, wrench=make_wrench_estimator(identified, bundle_arm(identified), "base_link"))
+    nothing = np.full(6, np.nan)
+    for i, s in enumerate(episode):
+        outputs = pipeline.push(round(s.t * 1e9), identified.joints, s.q, s.qd, s.tau)
+        expected = outputs["external_wrench"]
+        np.testing.assert_array_equal(found.wrench[i], nothing if expected is None else expected)
+    assert np.isnan(found.wrench[0]).all() and np.isfinite(found.wrench).all(axis=1).any()
+    assert found.wrench_frame == "base_link" and estimate(identified, episode).wrench_frame == "tool0"
+    table = found.to_table()
+    assert table.column_names[-6:] == ["force_x", "force_y", "force_z", "torque_x", "torque_y", "torque_z"]
+    np.testing.assert_array_equal(table["torque_x"].to_numpy(), found.wrench[:, 3])
+
+
+def test_no_wrench(bundle, dataset, identified, arm_dataset):
+    episode = arm_dataset.episodes[2]
+    without = estimate(bundle, dataset.episodes[2])  # of a robot without a URDF
+    assert without.wrench is None and without.wrench_frame == ""
+    assert "force_x" not in without.to_table().column_names
+    with pytest.raises(VastaresError, match="no joint shoulder"):
+        estimate(bundle, dataset.episodes[2], urdf=config_folder() / "urdf" / "ur5.urdf")
+    amperes = replace(identified, effort=replace(identified.effort, unit="A"))
+    assert estimate(amperes, episode).wrench is None
+    with pytest.raises(VastaresError, match="is in A"):
+        estimate(amperes, episode, wrench_frame="tool0")
+    assert estimate(identified, []).wrench.shape == (0, 6)

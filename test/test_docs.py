@@ -7,7 +7,7 @@ of the page, in a temporary folder of its own. HTML comments, which readers do n
 
     <!-- test: skip (reason) -->         before a block: it is not run
     <!-- test: skip page (reason) -->    anywhere: no block of the page is run
-    <!-- test: with bags dataset -->     anywhere: the folder has these from the start, see `material`
+    <!-- test: with bags dataset -->     anywhere: the folder has these from the start, see `make_material`
 
 Of `sh`, `vastares VERB …` is run with the options of `QUICK` added, so that it takes seconds. Commands of `NOT_RUN` are
 not run anywhere, for the reason given there.
@@ -26,6 +26,7 @@ from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
+from simulated import SHORT
 
 from vastares_ros.cli.main import main
 from vastares_ros.cli.verbs import VERBS
@@ -50,11 +51,12 @@ NOT_RUN = {
     "make": "makes an environment, or runs the tests",
     "pre-commit": "changes the checkout",
     "touch": "is for a ROS workspace",
+    "python": "runs an example; test_examples.py and nodes/test_stop_on_contact.py run all of them",
     "python3.11": "makes an environment",
     "/usr/bin/python3": "makes an environment",
 }
 QUICK = {
-    "simulate": ["--seconds", "12", "--push-seconds", "12"],
+    "simulate": SHORT,
     "train": ["--epochs", "1"],
     "experiment": ["--epochs", "1", "--seeds", "1", "--jobs", "1"],
     "compare": ["--jobs", "1"],
@@ -156,20 +158,6 @@ def test_commands_are_in_blocks_that_are_run(path):
             starts = [line.split()[:1] for line in block.text.splitlines()]
             hidden = [start for start in starts if start and start[0] in ("vastares", *NOT_RUN)]
             assert not hidden or path.name == "verbs.md", f"{name(path)}:{block.line}: commands are `sh`"
-
-
-@pytest.fixture(scope="session")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds, of a simulated UR5, bags/bag_1 to bags/bag_4, a bag `pushes`, a dataset and a bundle."""
-    folder = tmp_path_factory.mktemp("material")
-    simulated, dataset, bundle = (str(folder / name) for name in ("simulated", "dataset", "bundle"))
-    assert main(["simulate", "-o", simulated, "--episodes", "4", *QUICK["simulate"]]) == 0
-    (folder / "bags").mkdir()
-    bags = [Path(simulated, f"free_{i}").rename(folder / "bags" / f"bag_{i}") for i in range(1, 5)]
-    Path(simulated, "pushes").rename(folder / "pushes")
-    assert main(["prepare", *map(str, bags), "--robot", "ur5", "-o", dataset]) == 0
-    assert main(["identify", dataset, "-o", bundle, "--test", "bag_4"]) == 0
-    return folder
 
 
 @pytest.mark.ros

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .io.bundles import load_bundle, save_bundle
     from .io.datasets import Dataset, load_dataset, write_dataset
     from .io.robots import load_robot
+    from .models.inputs import Inputs
+    from .models.methods import register_method
     from .runtime.bundle import Bundle
     from .runtime.estimator import Estimate, Estimator, Validity
     from .runtime.pipeline import Pipeline
@@ -31,6 +33,8 @@ _HOME = {
     "io.bundles": ("load_bundle", "save_bundle"),
     "io.datasets": ("Dataset", "load_dataset", "write_dataset"),
     "io.robots": ("load_robot",),
+    "models.inputs": ("Inputs",),
+    "models.methods": ("register_method",),
     "runtime.bundle": ("Bundle",),
     "runtime.estimator": ("Estimate", "Estimator", "Validity"),
     "runtime.pipeline": ("Pipeline",),

@@ -16,19 +16,23 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from vastares_ros.core.errors import RobotError
 from vastares_ros.core.robot import choose_driver
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.io.bags import Recording, read_joint_states, recording_from
 from vastares_ros.io.datasets import Dataset, dataset_arm
 from vastares_ros.io.formats import DEFAULT_TOPIC
-from vastares_ros.io.robots import load_robot
+from vastares_ros.io.robots import bundle_arm, load_robot, read_urdf
+from vastares_ros.physics.wrench import WrenchEstimator
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.runtime.device import device_for
-from vastares_ros.runtime.estimator import Estimator
+from vastares_ros.runtime.pipeline import Pipeline, make_wrench_estimator
 from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.fit import fit
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
 from vastares_ros.training.loop import Progress
+
+WRENCH = ("force_x", "force_y", "force_z", "torque_x", "torque_y", "torque_z")
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,10 @@ class Estimates:
         tau_ext: external torque, shape (N, J), positive where the environment pushes the robot.
         bound: what |tau_ext| stays below in 99 % of free motion, shape (J,).
         valid: whether to trust the estimate, shape (N,).
+        wrench: force [N] then torque [N·m] that the environment applies to the tip, at the origin and in the axes of
+            `wrench_frame`, shape (N, 6). Rows without external torque are NaN, and so are directions that the joints
+            cannot feel. None where there is no wrench, see `estimate`.
+        wrench_frame: link of the URDF; empty where there is no wrench.
     """
 
     joints: tuple[str, ...]
@@ -50,12 +58,19 @@ class Estimates:
     tau_ext: Array
     bound: Array
     valid: NDArray[np.bool_]
+    wrench: Array | None = None
+    wrench_frame: str = ""
 
     def to_table(self) -> pa.Table:
-        """Columns t, valid, tau_free_<joint> and tau_ext_<joint>; with pandas, `.to_pandas()` makes a frame of it."""
+        """Columns t, valid, tau_free_<joint>, tau_ext_<joint> and, where there is a wrench, force_x to torque_z.
+
+        With pandas, `.to_pandas()` makes a frame of it.
+        """
         columns: dict[str, Any] = {"t": self.t, "valid": self.valid}
         for name, values in (("tau_free", self.tau_free), ("tau_ext", self.tau_ext)):
             columns |= {f"{name}_{joint}": values[:, j] for j, joint in enumerate(self.joints)}
+        if self.wrench is not None:
+            columns |= dict(zip(WRENCH, self.wrench.T, strict=True))
         return pa.table(columns)
 
 
@@ -90,29 +105,63 @@ def read_bag(
     return recording_from(states, driver.joints, driver.effort.scale)
 
 
-def estimate(bundle: Bundle, recording: Recording | Episode | Sequence[Episode]) -> Estimates:
+def estimate(
+    bundle: Bundle,
+    recording: Recording | Episode | Sequence[Episode],
+    urdf: str | Path | None = None,
+    wrench_frame: str = "",
+) -> Estimates:
     """Estimate over a recording, sample by sample, with the bits of the live node.
+
+    There is no wrench where the torque is in amperes, where neither the bundle nor the package has a URDF and none is
+    given, and where pinocchio is not installed.
 
     Args:
         bundle: what estimates.
         recording: of `read_bag` with this bundle, or episodes in its joint order and unit.
+        urdf: URDF file for the wrench; by default that of the bundle, or of its robot in the package.
+        wrench_frame: link in whose axes and about whose origin the wrench is given; by default the tip.
+
+    Raises:
+        RobotError: there is no wrench, though `urdf` or `wrench_frame` is given.
     """
     if isinstance(recording, Recording):
         episodes: Sequence[Episode] = recording.episodes
     else:
         episodes = [recording] if isinstance(recording, Episode) else recording
-    t, free, external, valid = [], [], [], []
-    estimator = Estimator(bundle)
+    pipeline = Pipeline(bundle, wrench=_wrench_estimator(bundle, urdf, wrench_frame))
+    t, free, external, valid, wrench = [], [], [], [], []
     for episode in episodes:
-        estimator.reset()
+        pipeline.reset()
         for sample in episode:
-            found = estimator.step(sample)
+            outputs = pipeline.step(sample, round(sample.t * 1e9))
+            found = outputs.estimate
             t.append(sample.t)
             free.append(found.tau_free)
             external.append(found.tau_ext)
             valid.append(found.valid)
+            wrench.append(outputs.wrench.values if outputs.wrench else np.full(6, np.nan))
     tau_free, tau_ext = (np.array(x, dtype=np.float64).reshape(-1, len(bundle.joints)) for x in (free, external))
-    return Estimates(bundle.joints, np.array(t), tau_free, tau_ext, bundle.bound, np.array(valid, dtype=bool))
+    return Estimates(
+        bundle.joints,
+        np.array(t),
+        tau_free,
+        tau_ext,
+        bundle.bound,
+        np.array(valid, dtype=bool),
+        np.array(wrench, dtype=np.float64).reshape(-1, 6) if pipeline.wrench else None,
+        pipeline.wrench.frame_id if pipeline.wrench else "",
+    )
+
+
+def _wrench_estimator(bundle: Bundle, urdf: str | Path | None, frame: str) -> WrenchEstimator | None:
+    """What gives the wrench; None where there is none and no argument asks for one."""
+    try:
+        return make_wrench_estimator(bundle, bundle_arm(bundle, read_urdf(urdf) if urdf else ""), frame)
+    except RobotError:
+        if urdf or frame:
+            raise
+        return None
 
 
 def train(
@@ -146,6 +195,7 @@ def identify(
     test: Sequence[str] = (),
     validation: Sequence[str] = (),
     urdf: str | Path | None = None,
+    robot: str | Path | None = None,
 ) -> Bundle:
     """Identify rigid-body dynamics and friction, as `vastares identify` does.
 
@@ -154,11 +204,13 @@ def identify(
         config: friction model, adaptive friction, observer; by default the extended friction model.
         test: recordings to judge on; they set nothing.
         validation: recordings for the bound.
-        urdf: URDF file; by default that of the dataset's robot.
+        urdf: URDF file; by default that of the robot.
+        robot: name or YAML file of a robot, for its URDF, its tip and what the URDF calls its joints; by default the
+            dataset's robot in the package.
 
     Raises:
         RobotError: there is no URDF, or it does not fit.
         DatasetError: a recording is unknown, or nothing is left to identify from.
     """
-    arm = dataset_arm(dataset, Path(urdf) if urdf else None)
+    arm = dataset_arm(dataset, urdf, load_robot(robot) if robot else None)
     return identify_bundle(dataset, arm, config or IdentifyConfig(), test, validation)[0]

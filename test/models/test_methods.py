@@ -14,10 +14,11 @@ from torch import nn
 
 from vastares_ros.core.errors import ConfigError
 from vastares_ros.io.bundles import load_bundle, save_bundle
+from vastares_ros.models import methods
 from vastares_ros.models.gpr import Gpr, GprConfig, _root
 from vastares_ros.models.lwpr import Lwpr, LwprConfig
 from vastares_ros.models.methods import METHODS, NETWORKS, network_config
-from vastares_ros.models.mlp import MlpConfig
+from vastares_ros.models.mlp import Mlp, MlpConfig
 from vastares_ros.models.recurrent import RecurrentConfig
 from vastares_ros.models.transformer import Transformer, TransformerConfig, sinusoids
 from vastares_ros.runtime.estimator import Estimator, Validity
@@ -316,3 +317,19 @@ def test_covariances_that_are_singular_but_for_rounding_have_a_root():
     covariance[1].diagonal().sub_(1e-7)  # as rounding may leave it: not positive definite
     root = _root(covariance)
     torch.testing.assert_close(root @ root.mT, covariance, rtol=0, atol=1e-5)
+
+
+def test_a_method_from_outside_the_package(monkeypatch):
+    class Config(MlpConfig):
+        pass
+
+    monkeypatch.setattr(methods, "METHODS", dict(METHODS))  # what others imported stays as it is
+    monkeypatch.setattr(methods, "NETWORKS", dict(NETWORKS))
+    methods.register_method("mine", Config, Mlp)
+    assert methods.method("mine").label == "mine" and methods.NETWORKS[Config] is Mlp
+    assert isinstance(network_config("mine", {"hidden": 3}), Config)
+    for name, config in (("mine", TransformerConfig), ("rigid_body", MlpConfig)):
+        with pytest.raises(ConfigError, match=f"a method '{name}' already"):
+            methods.register_method(name, config, Mlp)
+    with pytest.raises(ConfigError, match="MlpConfig is the configuration of another method"):
+        methods.register_method("other", MlpConfig, Mlp)

@@ -82,6 +82,31 @@ IDENTIFIED = {
 }
 
 
+def register_method(name: str, config: type, network: Callable[..., nn.Module], label: str = "") -> None:
+    """Make a method from outside the package known by name, to this process.
+
+    It can then be trained, saved and loaded like those of the package. A process that loads a bundle of it must have
+    registered it, too.
+
+    Args:
+        name: for `TrainConfig.model`, and in bundles.
+        config: class of its configuration: a frozen dataclass on `Inputs` with a `window`.
+        network: called with the number of joints J and a configuration; the module maps standardised windows (B, T, C)
+            to standardised torques (B, J). With a method `fit`, see `Fitted`, it is solved at once; otherwise it is
+            trained by gradient, takes `seeds`, and is built like `Mlp`.
+        label: its row in tables; by default the name.
+
+    Raises:
+        ConfigError: the name or the configuration is that of another method.
+    """
+    if name in METHODS or name in IDENTIFIED:
+        raise ConfigError(f"there is a method {name!r} already: choose another name")
+    if config in NETWORKS:
+        raise ConfigError(f"{config.__name__} is the configuration of another method: derive a class for {name!r}")
+    NETWORKS[config] = network
+    METHODS[name] = Method(label or name, config)
+
+
 def method(name: str) -> Method:
     """The method of a name.
 

@@ -98,8 +98,18 @@ class Pipeline:
             VastaresError: a joint of the bundle stands twice in the message.
         """
         sample = self._assembler.push(seconds(stamp_ns), names, position, velocity, effort)
-        if sample is None:
-            return None
+        return None if sample is None else self.step(sample, stamp_ns)
+
+    def step(self, sample: JointSample, stamp_ns: int) -> Outputs:
+        """Take in what a message would complete, without the message.
+
+        Args:
+            sample: in the joint order of the bundle, its tau scaled.
+            stamp_ns: its stamp [ns], for the outputs; the estimate uses that of the sample.
+
+        Returns:
+            What is to be published.
+        """
         estimate = self.zero.step(sample, self._estimate(sample))
         estimate = self.drift.step(sample, estimate, self.contact_factor)
         return Outputs(stamp_ns, self.joints, sample, estimate, self.contact_factor, self.wrench)
