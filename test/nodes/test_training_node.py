@@ -193,7 +193,7 @@ def test_a_trained_bundle_is_handed_to_the_estimator(recording, like_ours, tmp_p
     record(recording)
     assert recording.call("/training/train").success
     recording.wait(lambda: estimator.parameter("bundle") == str(tmp_path / "bundle"))
-    recording.wait(lambda: not recording.training._trainer._handover)
+    recording.wait(lambda: not recording.training._trainer._request)
     assert not recording.training._trainer.failure
 
 

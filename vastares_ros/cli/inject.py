@@ -100,6 +100,6 @@ def _write(recorder: McapWriter, injected: Injected, joints: tuple[str, ...], fr
         recorder.joint_state(states.topic, stamp_ns, log_ns, names, effort, position, velocity)
         ours, _ = columns(joints, names)
         if len(ours) and len(effort) == len(names):
-            names = [joints[j] for j in ours]
-            recorder.joint_state(TRUTH_TOPIC, stamp_ns, log_ns, names, injected.tau_ext[i, ours])
+            pushed = [joints[j] for j in ours]
+            recorder.joint_state(TRUTH_TOPIC, stamp_ns, log_ns, pushed, injected.tau_ext[i, ours])
             recorder.wrench(TRUE_WRENCH_TOPIC, stamp_ns, log_ns, frame_id, injected.wrench[i])
