@@ -8,7 +8,6 @@ The bundle says which joints it is for, on which topic they are, and what effort
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"plot: {args.output}")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", help="folder of `vastares identify` or `vastares train`")
@@ -67,10 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run(parser.parse_args(argv))
     except (VastaresError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+        parser.exit(2, f"error: {error}\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,7 +8,6 @@ The figure is nmse: squared error over the variance of the training torque. 0 is
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from vastares_ros import IdentifyConfig, VastaresError, identify, load_dataset, save_bundle
@@ -33,25 +32,22 @@ def run(args: argparse.Namespace) -> None:
     print(f"{'mean':{width}}" + "".join(f"{x:10.4f}" for x in means.values()))
     if args.output:
         best = min(means, key=lambda name: means[name])
-        save_bundle(args.output, bundles[best], args.force)
+        save_bundle(args.output, bundles[best])
         print(f"{args.output}: the bundle of {best}")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", help="folder of `vastares prepare`")
     parser.add_argument("--test", required=True, metavar="RECORDING", help="recording to judge on; it sets nothing")
     parser.add_argument("--urdf", help="URDF file (default: that of the dataset's robot in the package)")
     parser.add_argument("-o", "--output", help="folder for the bundle with the smallest mean")
-    parser.add_argument("--force", action="store_true", help="replace the bundle if it exists")
     try:
         run(parser.parse_args(argv))
     except (VastaresError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+        parser.exit(2, f"error: {error}\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -17,7 +17,6 @@ bundle must have registered the method before. The verbs of `vastares` do not kn
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -99,12 +98,12 @@ def run(args: argparse.Namespace) -> None:
     for joint in dataset.joints:
         print(f"{joint:{width}}" + "".join(f"{row[joint]:12.4f}" for row in rows.values()))
     if args.output:
-        save_bundle(args.output, mine, args.force)
+        save_bundle(args.output, mine)
         loaded = load_bundle(args.output)  # checks that it computes what it computed when it was saved
         print(f"{args.output}: a bundle of {loaded.method} for {loaded.robot}")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", help="folder of `vastares prepare`")
@@ -112,14 +111,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--neighbours", type=int, default=8, help="samples that are averaged (%(default)s)")
     parser.add_argument("--epochs", type=int, default=30, help="of the network of the package (%(default)s)")
     parser.add_argument("-o", "--output", help="folder for the bundle of the own method")
-    parser.add_argument("--force", action="store_true", help="replace the bundle if it exists")
     try:
         run(parser.parse_args(argv))
     except (VastaresError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+        parser.exit(2, f"error: {error}\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,7 +9,6 @@ takes the joints of its bundle out of each message by name and ignores the other
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -49,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"{path}: {answers[path]} samples, {valid[path]} valid, {contacts[path]} contacts")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bag", help="bag with the joints of all arms on /joint_states")
@@ -58,10 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run(parser.parse_args(argv))
     except (VastaresError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+        parser.exit(2, f"error: {error}\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,7 +10,6 @@ arm.yaml and arm.urdf beside this file describe the robot. Copy the folder and w
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,12 +42,12 @@ def run(args: argparse.Namespace) -> None:
         first.rate,
         tuple(episode for recording in recordings for episode in recording.episodes),
     )
-    # As `vastares prepare --robot arm.yaml` does. The bundle has the URDF inside, so the node needs no other file.
+    # As `vastares prepare --robot arm.yaml` does.
     dataset = write_dataset(args.output / "dataset", dataset, args.force)
-    bundle = identify(dataset, test=[first.name], robot=args.robot)
-    save_bundle(
-        args.output / "bundle", bundle, args.force
-    )  # the bundle has the URDF inside, so the node needs no other file
+    bundle = identify(
+        dataset, test=[first.name], robot=args.robot
+    )  # has the URDF inside, so the node needs no other file
+    save_bundle(args.output / "bundle", bundle, args.force)
     print(f"{args.output / 'bundle'}: {robot.name}, bound set from {bundle.residual_source}")
     for joint, nmse in bundle.metrics["nmse"]["model"].items():
         print(f"  {joint:12} nmse {nmse:.4f} on {first.name}, which was not learned from")
@@ -65,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"  of the wrench in the frame {found.wrench_frame} these joints always feel: {felt or 'nothing'}")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bags", nargs="+", metavar="bag", help="free motion; the first one is held out to judge on")
@@ -76,10 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run(parser.parse_args(argv))
     except (VastaresError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+        parser.exit(2, f"error: {error}\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
