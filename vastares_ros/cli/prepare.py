@@ -34,10 +34,18 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb."""
     check_output(args.output, INDEX, args.force)
     if args.rate is not None and not SLOWEST <= args.rate <= FASTEST:
-        raise ConfigError(f"--rate is {args.rate:g}: use {SLOWEST:g} to {FASTEST:g} Hz")
+        raise ConfigError(
+            f"--rate is {args.rate:g}: use {SLOWEST:g} to {FASTEST:g} Hz",
+            field="--rate",
+            value=args.rate,
+            lower=SLOWEST,
+            upper=FASTEST,
+        )
     for option, kind in (("topic", BAG), ("columns", "csv"), ("torque", "rtde")):
         if getattr(args, option) is not None and args.format != kind:
-            raise ConfigError(f"--{option} is for --format {kind}, not for {args.format}: leave it out")
+            raise ConfigError(
+                f"--{option} is for --format {kind}, not for {args.format}: leave it out", field=f"--{option}"
+            )
     robot = load_robot(args.robot) if args.robot else None
     driver, recordings = (_read_bags if args.format == BAG else _read_archives)(args, robot)
     dataset = _dataset(args, robot.name if robot else "unknown", driver, recordings)

@@ -170,7 +170,7 @@ def load_dataset(path: str | Path) -> Dataset:
     try:
         index = yaml.safe_load((path / INDEX).read_text(encoding="utf-8"))
         if not isinstance(index, Mapping):
-            raise DatasetError(f"{path / INDEX} holds no fields: prepare it anew")
+            raise DatasetError(f"{path / INDEX} holds no fields: prepare it anew", path=path / INDEX)
         if index["schema"] != SCHEMA:
             raise DatasetError(
                 f"{path / INDEX}: schema is {index['schema']}, this version reads {SCHEMA}: prepare it anew",
@@ -184,9 +184,13 @@ def load_dataset(path: str | Path) -> Dataset:
         head = (index["robot"], joints, index["topic"], effort, float(index["rate_hz"]))
         return Dataset(*head, episodes, index.get("notes", {}), index["sha256"])
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path / INDEX} is not valid YAML ({first_line(error)}): prepare it anew") from error
+        raise DatasetError(
+            f"{path / INDEX} is not valid YAML ({first_line(error)}): prepare it anew", path=path / INDEX
+        ) from error
     except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path / INDEX}: field missing or wrong ({first_line(error)}): prepare it anew") from error
+        raise DatasetError(
+            f"{path / INDEX}: field missing or wrong ({first_line(error)}): prepare it anew", path=path / INDEX
+        ) from error
 
 
 def _read_episode(path: Path, entry: Mapping[str, Any], joints: tuple[str, ...]) -> Episode:

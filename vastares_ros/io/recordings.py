@@ -97,12 +97,16 @@ class RecordingSession:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder, os.O_RDONLY)
         except OSError as error:
-            raise DatasetError(f"dataset {folder} cannot be made ({error.strerror}): choose another folder") from error
+            raise DatasetError(
+                f"dataset {folder} cannot be made ({error.strerror}): choose another folder", path=folder
+            ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._lock)
-            raise DatasetError(f"another node records into {folder}: end it, or choose another dataset") from None
+            raise DatasetError(
+                f"another node records into {folder}: end it, or choose another dataset", path=folder
+            ) from None
 
     def close(self) -> None:
         """Unlock the folder."""

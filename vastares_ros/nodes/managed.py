@@ -229,14 +229,16 @@ class ManagedNode(LifecycleNode):
 
     def _check(self, entry: Parameter, value: Any) -> None:
         if problem := entry.problem(value):
-            raise ConfigError(problem)
+            raise ConfigError(problem, field=entry.name, value=value)
         if self.state not in ("inactive", "active"):
             return
         if entry.change is not Change.LIVE:
             node = self.get_fully_qualified_name()
             raise ConfigError(
                 f"parameter {entry.name} can be set only {entry.change.value}: "
-                f"ros2 lifecycle set {node} deactivate, then cleanup"
+                f"ros2 lifecycle set {node} deactivate, then cleanup",
+                field=entry.name,
+                value=value,
             )
         self.check(entry.name, value)
 

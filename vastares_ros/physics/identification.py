@@ -144,7 +144,11 @@ def identify(
         DatasetError: nothing moves, or no drive gain can be determined from data in amperes.
     """
     if friction_model not in FRICTION_MODELS:
-        raise ConfigError(f"friction_model is {friction_model!r}: use one of {', '.join(FRICTION_MODELS)}")
+        raise ConfigError(
+            f"friction_model is {friction_model!r}: use one of {', '.join(FRICTION_MODELS)}",
+            field="friction_model",
+            value=friction_model,
+        )
     every = -(-sum(len(m.x) for m in motions) // ROWS)
     episodes = [RegressionRows(body, motion, rate, every) for motion in motions]
     urdf = np.concatenate([body.inertial_parameters.ravel(), np.zeros(len(joints))])

@@ -66,7 +66,7 @@ class RigidBody:
         for joint in joints:
             if not model.existJointName(joint) or model.joints[model.getJointId(joint)].nv != 1:
                 moving = ", ".join(name for name in list(model.names)[1:])
-                raise RobotError(f"joint {joint!r} is not a moving joint of the URDF; it has: {moving}")
+                raise RobotError(f"joint {joint!r} is not a moving joint of the URDF; it has: {moving}", joint=joint)
 
         others = [i for i in range(1, model.njoints) if model.names[i] not in joints]
         model = pin.buildReducedModel(model, others, pin.neutral(model))
@@ -151,7 +151,11 @@ class RigidBody:
         frame = self._model.frames[self._frame]
         link = np.flatnonzero(self._bodies == frame.parentJoint)
         if not len(link):
-            raise RobotError(f"no joint of the arm moves {self.tip!r}: choose a tip that the last joint carries")
+            raise RobotError(
+                f"no joint of the arm moves {self.tip!r}: choose a tip that the last joint carries",
+                field="tip",
+                value=self.tip,
+            )
         pose = frame.placement.homogeneous
         columns = [_from_pseudo_inertia(pose @ pseudo_inertia(unit) @ pose.T) for unit in np.eye(10)]
         return int(link[0]), np.stack(columns, axis=1)
@@ -199,7 +203,7 @@ class RigidBody:
         if name not in frames:
             near = get_close_matches(name, frames)
             hint = f"near it are {', '.join(near)}" if near else f"it ends with {frames[-1]!r}"
-            raise RobotError(f"{name!r} is not a frame of the URDF; {hint}")
+            raise RobotError(f"{name!r} is not a frame of the URDF; {hint}", value=name)
 
     def tip_position(self, q: Array) -> Array:
         """Position of the tip in the base, shape (3,) [m]."""
