@@ -121,7 +121,8 @@ def push_correlation(tau_ext: Array, truth: Array) -> Array:
     The truth is neither filtered nor shifted, so the delay of the low-pass counts against the estimate.
     """
     x, y = tau_ext - tau_ext.mean(axis=0), truth - truth.mean(axis=0)
-    return (x * y).sum(axis=0) / np.sqrt(np.square(x).sum(axis=0) * np.square(y).sum(axis=0))
+    correlation: Array = (x * y).sum(axis=0) / np.sqrt(np.square(x).sum(axis=0) * np.square(y).sum(axis=0))
+    return correlation
 
 
 def summarise(

@@ -91,6 +91,7 @@ class CausalFilter:
             return x
         if self._state is None:
             self._state = self._steady * x[0]  # (S, 2, C)
+        y: Array
         y, self._state = sosfilt(self._sos, x, axis=0, zi=self._state)
         return y
 

@@ -276,4 +276,5 @@ def _run_physics(model: Model, rate: float, golden: Mapping[str, torch.Tensor]) 
 
 @torch.inference_mode()
 def _run(model: Model, window: torch.Tensor) -> torch.Tensor:
-    return model(window)
+    output: torch.Tensor = model(window)
+    return output

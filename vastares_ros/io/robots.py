@@ -181,7 +181,8 @@ class _Fields:
         return value
 
     def text(self, field: str) -> str:
-        return self.take(field, str)
+        text: str = self.take(field, str)
+        return text
 
     def names(self, field: str) -> tuple[str, ...]:
         names = self.take(field, list)

@@ -265,7 +265,8 @@ class _Fit:
         """Torque of an episode's rows, shape (n, J)."""
         links, own = self.theta
         friction = episode.friction(self.terms, self.settings.smoothing, self._links)
-        return episode.links @ links + episode.qdd * own[:, 0] + np.einsum("knj,jk->nj", friction, own[:, 1:])
+        torque: Array = episode.links @ links + episode.qdd * own[:, 0] + np.einsum("knj,jk->nj", friction, own[:, 1:])
+        return torque
 
     def smooth(self) -> None:
         """Choose the largest smoothing that predicts left-out recordings about as well as the best.
@@ -375,7 +376,8 @@ def _gains(episodes: Sequence[RegressionRows], urdf: Array) -> tuple[Array, Arra
 
 def robust_deviation(left: Array, sigma: Array) -> Array:
     """Standard deviation of residuals, shape (N, J), clipped at `HUBER` times the previous one, shape (J,)."""
-    return np.sqrt(np.square(np.minimum(np.abs(left), HUBER * sigma)).mean(axis=0)) + 1e-9
+    deviation: Array = np.sqrt(np.square(np.minimum(np.abs(left), HUBER * sigma)).mean(axis=0)) + 1e-9
+    return deviation
 
 
 def robust_weights(left: Array, sigma: Array) -> Array:
@@ -514,7 +516,8 @@ def _contact(joints: Sequence[str], fit: _Fit, left: Sequence[Array]) -> dict[st
 def _null_space(matrix: Array) -> Array:
     """The null space of a matrix (n, p), shape (p, ·)."""
     _, values, directions = np.linalg.svd(matrix, full_matrices=False)
-    return directions[values < 1e-8 * values[0]].T
+    basis: Array = directions[values < 1e-8 * values[0]].T
+    return basis
 
 
 def _consistent(link: Array) -> bool:

@@ -14,7 +14,7 @@ from math import cos, sin
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import RobotError
@@ -73,17 +73,18 @@ class RigidBody:
         chain = [model.joints[model.getJointId(joint)] for joint in joints]
         self.joints = tuple(joints)
         self.tip = tip
-        self._v = np.array([j.idx_v for j in chain])  # place of each of our joints in pinocchio's velocity
-        self._q = np.array([j.idx_q for j in chain])  # and in its configuration, where an endless joint is (cos, sin)
+        # Places of our joints in pinocchio's velocity and in its configuration, where an endless joint is (cos, sin).
+        self._v: NDArray[np.intp] = np.array([j.idx_v for j in chain])
+        self._q: NDArray[np.intp] = np.array([j.idx_q for j in chain])
         self._ordered = bool((np.diff(self._v) == 1).all())
         endless = np.array([j.nq == 2 for j in chain])
         self._turning = [(int(i), int(self._q[i])) for i in np.flatnonzero(endless)]  # joint, and place of its cosine
-        self._bodies = np.array([j.id for j in chain])  # body i is what joint i carries
+        self._bodies: NDArray[np.intp] = np.array([j.id for j in chain])  # body i is what joint i carries
         model.armature[self._v] = rotor_inertia
         self._model, self._data = model, model.createData()
         self.require_frame(tip)
         self._frame = model.getFrameId(tip)
-        self._neutral = pin.neutral(model)
+        self._neutral: Array = pin.neutral(model)
 
         self.lower = np.where(endless, -np.inf, model.lowerPositionLimit[self._q])
         self.upper = np.where(endless, np.inf, model.upperPositionLimit[self._q])
@@ -94,7 +95,9 @@ class RigidBody:
 
     def inverse_dynamics(self, q: Array, qd: Array, qdd: Array) -> Array:
         """Torque of a motion, M qdd + V + G; all shapes (J,)."""
-        tau = self._pin.rnea(self._model, self._data, self._configuration(q), self._theirs(qd), self._theirs(qdd))
+        tau: Array = self._pin.rnea(
+            self._model, self._data, self._configuration(q), self._theirs(qd), self._theirs(qdd)
+        )
         return tau[self._v]
 
     def momentum(self, q: Array, qd: Array) -> tuple[Array, Array, Array]:
@@ -166,12 +169,12 @@ class RigidBody:
         Without rotor inertia, whose factor is qdd. The arguments have shape (J,).
         """
         motion = self._configuration(q), self._theirs(qd), self._theirs(qdd)
-        matrix = self._pin.computeJointTorqueRegressor(self._model, self._data, *motion)
+        matrix: Array = self._pin.computeJointTorqueRegressor(self._model, self._data, *motion)
         return matrix.reshape(len(self._v), len(self._v), 10)[np.ix_(self._v, self._bodies - 1)]
 
     def forward_dynamics(self, q: Array, qd: Array, tau: Array) -> Array:
         """Acceleration qdd under torque tau; all shapes (J,)."""
-        qdd = self._pin.aba(self._model, self._data, self._configuration(q), self._theirs(qd), self._theirs(tau))
+        qdd: Array = self._pin.aba(self._model, self._data, self._configuration(q), self._theirs(qd), self._theirs(tau))
         return qdd[self._v]
 
     def tip_jacobian(self, q: Array, reference: str = "") -> Array:
@@ -186,12 +189,15 @@ class RigidBody:
         """
         pin, configuration = self._pin, self._configuration(q)
         axes = pin.LOCAL if reference else pin.LOCAL_WORLD_ALIGNED
-        jacobian = pin.computeFrameJacobian(self._model, self._data, configuration, self._frame, axes)[:, self._v]
+        jacobian: Array = pin.computeFrameJacobian(self._model, self._data, configuration, self._frame, axes)[
+            :, self._v
+        ]
         if not reference or reference == self.tip:
             return jacobian
         pin.framesForwardKinematics(self._model, self._data, configuration)
         poses = self._data.oMf
-        return poses[self._model.getFrameId(reference)].actInv(poses[self._frame]).toActionMatrix() @ jacobian
+        seen: Array = poses[self._model.getFrameId(reference)].actInv(poses[self._frame]).toActionMatrix() @ jacobian
+        return seen
 
     def require_frame(self, name: str) -> None:
         """Make sure that the URDF has a frame of this name.
@@ -208,7 +214,8 @@ class RigidBody:
     def tip_position(self, q: Array) -> Array:
         """Position of the tip in the base, shape (3,) [m]."""
         self._pin.framesForwardKinematics(self._model, self._data, self._configuration(q))
-        return self._data.oMf[self._frame].translation.copy()
+        position: Array = self._data.oMf[self._frame].translation.copy()
+        return position
 
     def _theirs(self, x: Array) -> Array:
         if self._ordered:
@@ -289,7 +296,8 @@ class RigidBodyTorque:
             rigid[i] = self._body.inverse_dynamics(q[i], qd[i], qdd[i])
         terms = self._friction.run(qd, rigid)
         if self._adaptive is None or tau is None:
-            return (rigid + np.add.reduce(self._coefficients * terms)) / self._gain
+            whole: Array = (rigid + np.add.reduce(self._coefficients * terms)) / self._gain
+            return whole
         adaptive, torque = self._adaptive, rigid
         for i in range(len(motion)):
             torque[i] += np.add.reduce(adaptive.coefficients * terms[:, i])

@@ -275,7 +275,8 @@ def _home(body: RigidBody) -> Array:
     poses = rng.uniform(-reach, reach, (500, len(reach)))
     height = np.array([body.tip_position(q)[2] for q in poses])
     strength = np.array([np.linalg.svd(body.tip_jacobian(q), compute_uv=False)[-1] for q in poses])
-    return poses[np.argmax(np.where(height > np.median(height), strength, 0))]
+    best: Array = poses[np.argmax(np.where(height > np.median(height), strength, 0))]
+    return best
 
 
 def _ease(t: Array, seconds: float) -> tuple[Array, Array, Array]:

@@ -166,7 +166,8 @@ def _fit_correction(bundle: Bundle, episodes: Sequence[Episode]) -> Tensor:
 
 def _error(predictions: Sequence[Prediction]) -> Array:
     """Mean squared error of the model, shape (J,)."""
-    return np.square(np.concatenate([p.tau_ext for p in predictions])).mean(axis=0)
+    error: Array = np.square(np.concatenate([p.tau_ext for p in predictions])).mean(axis=0)
+    return error
 
 
 def _refuse_contact(bundle: Bundle, predictions: Sequence[Prediction]) -> None:
