@@ -28,7 +28,7 @@ TRAVEL = 0.3  # a joint that moves less hardly turns [rad]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Adapt a bundle as `args` say, write its child, and print what was found; the exit status is 0."""
     if not SHORTEST <= args.seconds <= LONGEST:
         raise ConfigError(
             f"--seconds {args.seconds:g}: use {SHORTEST:g} to {LONGEST:g}",

@@ -39,7 +39,7 @@ BAGS = 10  # of free motion, each another one: eight to train on, one to choose 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Run every step of the demo in the folder that `args` name, and write the report."""
     began = time.perf_counter()
     folder: Path = args.output
     check_output(folder, CONFIG, args.force)

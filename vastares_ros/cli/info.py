@@ -19,7 +19,7 @@ from vastares_ros.runtime.bundle import Bundle
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Print what the bundle, dataset or bag at `args.path` holds; the exit status is 0."""
     if is_bundle(args.path):
         _bundle(args.path, load_bundle(args.path))
     elif is_dataset(args.path):
@@ -74,7 +74,7 @@ def _dataset(path: Path) -> None:
     for column in ("episode", "recording", "samples", "seconds"):
         table.add_column(column, justify="left" if column in ("episode", "recording") else "right")
     for e in dataset.episodes:
-        table.add_row(e.name, e.recording, str(len(e)), f"{e.t[-1] - e.t[0]:.1f}")
+        table.add_row(e.name, e.recording, str(len(e)), f"{e.duration:.1f}")
     console.print(table)
 
 

@@ -36,7 +36,7 @@ from vastares_ros.physics.injection import Injector
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Add the pushes of a profile to a bag as `args` say, and write the new bag; the exit status is 0."""
     check_mcap(args.output, args.force)
     if not (args.robot or args.urdf):
         raise ConfigError("no URDF: name the robot with --robot, or give its URDF with --urdf")

@@ -31,7 +31,7 @@ SLOWEST, FASTEST = 1.0, 10_000.0  # sample rates that make sense [Hz]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Read bags or archives as `args` say, write the dataset, and print what it holds; the exit status is 0."""
     check_output(args.output, INDEX, args.force)
     if args.rate is not None and not SLOWEST <= args.rate <= FASTEST:
         raise ConfigError(

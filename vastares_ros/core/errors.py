@@ -75,6 +75,11 @@ class VastaresError(Exception):
         return type(self)(f"{place}: {self}", **(self.about | about))
 
 
+def one_line(error: Exception) -> str:
+    """The text of an error of a library in one line without a full stop at the end, or its kind if it has no text."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
 class BagError(VastaresError):
     """A bag, or a topic in it, cannot be read as joint states."""
 

@@ -56,7 +56,7 @@ class JointAssembler:
         self.reset()
 
     def reset(self) -> None:
-        """Forget partial messages."""
+        """Forget the values received so far, so that the next sample needs every joint anew."""
         self._values = np.full((3, len(self._joints)), np.nan)
         self._fresh = np.zeros(len(self._joints), dtype=bool)
 

@@ -109,7 +109,7 @@ def cut(
 
 def resample(episode: Episode, rate: float) -> Episode:
     """The episode on an even grid at `rate` [Hz], by linear interpolation between neighbouring samples."""
-    steps = int(np.floor((episode.t[-1] - episode.t[0]) * rate + 1e-6))
+    steps = int(np.floor(episode.duration * rate + 1e-6))
     t = episode.t[0] + np.arange(steps + 1) / rate
 
     def on_grid(x: Array) -> Array:

@@ -100,7 +100,7 @@ class PhysicsTorque(Protocol):
     """Contact-free torque by physics, with explicit state."""
 
     def reset(self) -> None:
-        """Forget the past."""
+        """Return to the state before the first sample."""
 
     def run(self, motion: Array, tau: Array) -> Array:
         """Torque, shape (N, J), going on from the current state.

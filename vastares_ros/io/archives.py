@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 from scipy.io.matlab import matfile_version
 
-from vastares_ros.core.errors import BagError, ConfigError, DatasetError
+from vastares_ros.core.errors import BagError, ConfigError, DatasetError, one_line
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate, same_rate
 from vastares_ros.io.formats import FORMAT_NAMES, RTDE_TORQUE
@@ -110,7 +110,7 @@ class ArchiveRecording:
     def lines(self) -> list[str]:
         """What was read, dropped and split, and why, for people."""
         samples, pieces = sum(len(e) for e in self.episodes), len(self.episodes)
-        duration = sum(e.t[-1] - e.t[0] for e in self.episodes)
+        duration = sum(e.duration for e in self.episodes)
         found = f"{self.rows} rows: {samples} samples at {self.rate:.1f} Hz"
         lines = [f"{found} in {pieces} piece{'s' * (pieces > 1)} ({duration:.1f} s)"]
         dropped = {
@@ -406,7 +406,7 @@ def npz(path: str | Path) -> list[ArchiveRows]:
             arrays = _floats({name: file[name] for name in file.files})
     except (OSError, ValueError, BadZipFile, AttributeError, TypeError, EOFError) as error:
         raise DatasetError(
-            f"{path} is no .npz of plain arrays ({_first_line(error)}): save q, qd and tau by np.savez"
+            f"{path} is no .npz of plain arrays ({one_line(error)}): save q, qd and tau by np.savez"
         ) from error
     return [_named(path, arrays)]
 
@@ -505,7 +505,7 @@ def _mat(path: Path) -> dict[str, NDArray[Any]]:
         hdf5 = matfile_version(str(path))[0] == 2
         arrays = {} if hdf5 else loadmat(path)
     except Exception as error:  # whatever scipy says of a file that is damaged or foreign
-        raise DatasetError(f"{path} is no MATLAB file ({_first_line(error)}): give a .mat file") from error
+        raise DatasetError(f"{path} is no MATLAB file ({one_line(error)}): give a .mat file") from error
     if hdf5:
         raise DatasetError(f"{path} is a MATLAB file of version 7.3 (HDF5): save it in MATLAB with -v7")
     return _floats({name: np.asarray(a) for name, a in arrays.items() if not name.startswith("__")})
@@ -580,7 +580,3 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

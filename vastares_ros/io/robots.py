@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from vastares_ros.core.arm import Arm, resolve_arm
-from vastares_ros.core.errors import RobotError
+from vastares_ros.core.errors import RobotError, one_line
 from vastares_ros.core.robot import Driver, Effort, Robot
 from vastares_ros.runtime.bundle import Bundle
 
@@ -102,7 +102,7 @@ def _read(file: Path) -> Robot:
             f"{file} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}", path=file
         ) from error
     except yaml.YAMLError as error:
-        raise RobotError(f"{file} is not valid YAML: {' '.join(str(error).split())}", path=file) from error
+        raise RobotError(f"{file} is not valid YAML: {one_line(error)}", path=file) from error
 
     fields = _Fields(file, content)
     name, tip = fields.text("name"), fields.text("tip")

@@ -79,7 +79,7 @@ class Body:
 
 
 class EstimatorNode(ManagedNode):
-    """Message, pipeline, messages."""
+    """The estimator node: it passes joint states through the pipeline of a bundle, and publishes what comes out."""
 
     PARAMETERS = ESTIMATOR.parameters
     TOPICS = ESTIMATOR.topics
@@ -165,7 +165,7 @@ class EstimatorNode(ManagedNode):
         self._tally = Tally(self._bundle.rate)
 
     def deactivate(self) -> None:
-        """Stop listening."""
+        """End the subscription to the joint states; the bundle stays loaded."""
         if self._joint_states:
             self.destroy_subscription(self._joint_states)
         self._joint_states = None
@@ -224,7 +224,7 @@ class EstimatorNode(ManagedNode):
             self._begin_swap(Path(value).expanduser())
 
     def on_joint_state(self, message: JointState) -> None:
-        """Answer one message."""
+        """Run the pipeline on one message of joint states, and publish the outputs under its stamp."""
         began = time.perf_counter()
         fields = from_joint_state(message)
         self._check_message(message)

@@ -91,7 +91,7 @@ class ManagedNode(LifecycleNode):
         """Load what is needed and create what is published."""
 
     def activate(self) -> None:
-        """Begin to work."""
+        """Start the work of the node, for example subscribe to topics; the node is configured."""
 
     def deactivate(self) -> None:
         """End what `activate` began."""
@@ -129,23 +129,23 @@ class ManagedNode(LifecycleNode):
         self._state_machine.destroy_when_not_in_use()  # else it keeps the node alive, and the next one has no /rosout
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See `LifecycleNode`."""
+        """Call `configure`, and go to state inactive if it succeeds."""
         return self._transition("configure", self.configure, "inactive")
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See `LifecycleNode`."""
+        """Call `activate`, and go to state active if it succeeds."""
         return self._transition("activate", self.activate, "active")
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See `LifecycleNode`."""
+        """Call `deactivate`, and go to state inactive if it succeeds."""
         return self._transition("deactivate", self.deactivate, "inactive")
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See `LifecycleNode`."""
+        """Call `release`, and go to state unconfigured if it succeeds."""
         return self._transition("cleanup", self.release, "unconfigured")
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See `LifecycleNode`."""
+        """End all work, release what is held, and go to state finalized."""
         return self._transition("shutdown", self._end, "finalized")
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:

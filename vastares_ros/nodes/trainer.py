@@ -46,7 +46,7 @@ class TrainingProcess:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The number of the training process in the operating system."""
         return self._child.pid
 
     def poll(self) -> tuple[list[dict[str, Any]], int | None]:

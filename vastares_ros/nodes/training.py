@@ -95,7 +95,7 @@ class TrainingNode(ManagedNode):
         self.hardware_id = self._robot.name if self._robot else ""
 
     def activate(self) -> None:
-        """Listen."""
+        """Subscribe to the joint states, and to contact if `contact_topic` is set; nothing is recorded yet."""
         self._waiting = False  # a recording is asked for, but its joints were not seen yet
         self._published: dict[str, None] = {}  # all joint names seen, in order
         self._assembler = JointAssembler((), ())
@@ -364,7 +364,7 @@ class TrainingNode(ManagedNode):
             self.get_logger().error(str(error))
             return
         for episode in episodes:
-            duration = episode.t[-1] - episode.t[0]
+            duration = episode.duration
             self.get_logger().warning(f"recovered {episode.name}, which was cut off: {duration:.1f} s of it")
 
     def _flush(self) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vastares_ros.core.arm import Arm
-from vastares_ros.core.errors import RobotError
+from vastares_ros.core.errors import RobotError, one_line
 from vastares_ros.core.samples import Array
 
 from .friction import BASIC_TERMS, AdaptiveFriction, FrictionTerms
@@ -62,7 +62,7 @@ class RigidBody:
         try:
             model = pin.buildModelFromXML(urdf)
         except (ValueError, RuntimeError) as error:
-            raise RobotError(f"pinocchio cannot read the URDF: {' '.join(str(error).split())}") from error
+            raise RobotError(f"pinocchio cannot read the URDF: {one_line(error)}") from error
         for joint in joints:
             if not model.existJointName(joint) or model.joints[model.getJointId(joint)].nv != 1:
                 moving = ", ".join(name for name in list(model.names)[1:])

@@ -31,7 +31,7 @@ class Zero:
     """
 
     def __init__(self, joints: Sequence[str], duration: float):
-        """Begin without bias."""
+        """Start with a bias of 0 for J `joints`; `set` looks back on a rest of `duration` [s]."""
         self._joints = tuple(joints)
         self.duration = duration
         self.reset()

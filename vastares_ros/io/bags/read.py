@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader as Ros2Reader
 
-from vastares_ros.core.errors import BagError, VastaresError
+from vastares_ros.core.errors import BagError, VastaresError, one_line
 from vastares_ros.core.joints import JointAssembler, columns, field
 from vastares_ros.core.samples import Array, Episode, seconds
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate
@@ -85,7 +85,7 @@ class Recording:
 
     def lines(self) -> list[str]:
         """Lines for people: what was read, left out and split, and why."""
-        duration = sum(e.t[-1] - e.t[0] for e in self.episodes)
+        duration = sum(e.duration for e in self.episodes)
         pieces = f"{len(self.episodes)} piece" + "s" * (len(self.episodes) > 1)
         found = f"{self.messages} messages on {self.topic}: {self.samples} samples at {self.rate:.1f} Hz"
         lines = [f"{self.name}: {found} in {pieces} ({duration:.1f} s)"]
@@ -359,10 +359,6 @@ def _where(states: JointStates) -> str:
     return f"{states.path}, topic {states.topic}"
 
 
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
-
-
 def _bag_files(path: Path) -> list[Path]:
     """The bag files in a folder, or the file itself."""
     return sorted(file for file in path.iterdir() if file.suffix in _REPAIR) if path.is_dir() else [path]
@@ -394,7 +390,7 @@ def _reader(path: Path) -> tuple[Reader, tuple[str, ...]]:
         except Exception as error:  # as in `_open`
             if len(files) != 1:
                 raise
-            notes = (f"metadata.yaml does not fit ({_reason(error)}), so {files[0].name} is read without it",)
+            notes = (f"metadata.yaml does not fit ({one_line(error)}), so {files[0].name} is read without it",)
     if not files:
         raise BagError(f"{path} holds no bag: give a .bag, .db3 or .mcap file, or a rosbag2 folder", path=path)
     if len(files) > 1:
@@ -419,7 +415,7 @@ def _open(path: Path) -> Iterator[tuple[Reader, tuple[str, ...]]]:
     except Exception as error:  # a damaged file fails anywhere in the library: struct, sqlite, zstd, assertions
         repair = _REPAIR.get(path.suffix, "mcap recover or sqlite3's .recover on the file in it")
         raise BagError(
-            f"{path} cannot be read as a bag ({_reason(error)}): if it was cut short, try {repair}", path=path
+            f"{path} cannot be read as a bag ({one_line(error)}): if it was cut short, try {repair}", path=path
         ) from error
 
 
