@@ -41,6 +41,7 @@ lint: $(READY)  ## ruff, mypy and codespell
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy bench/*.py
 	$(BIN)/codespell
 
 docs: $(READY)  ## the documentation as a site: out/docs/index.html

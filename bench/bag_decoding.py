@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rosbags.rosbag2 import Reader
@@ -24,10 +25,10 @@ ROUNDS = 3
 def deserialize_all(path: Path) -> list[np.ndarray]:
     """Stamps (N,), positions, velocities and efforts (N, 7) by rosbags, message by message."""
     types = get_typestore(Stores.ROS2_HUMBLE)
-    columns = ([], [], [], [])
+    columns: tuple[list[Any], ...] = ([], [], [], [])
     with Reader(path) as reader:
         for connection, _, raw in reader.messages():
-            message = types.deserialize_cdr(raw, connection.msgtype)
+            message: Any = types.deserialize_cdr(raw, connection.msgtype)
             stamp = message.header.stamp
             row = (stamp.sec * 1_000_000_000 + stamp.nanosec, message.position, message.velocity, message.effort)
             for column, value in zip(columns, row, strict=True):

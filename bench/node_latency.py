@@ -27,7 +27,7 @@ from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.nodes.estimator import EstimatorNode
 from vastares_ros.nodes.parity_run import run_live
 from vastares_ros.nodes.process import run
-from vastares_ros.runtime.bundle import QUANTILES, Bundle
+from vastares_ros.runtime.bundle import QUANTILES, Bundle, ResidualSource
 
 JOINTS = tuple(f"joint_{i}" for i in range(1, 7))
 RATES = (125.0, 500.0)
@@ -64,7 +64,7 @@ def bundle(rate: float) -> Bundle:
         q_range=np.array([[-1.0] * joints, [1.0] * joints]),
         qd_range=np.array([[-1.0] * joints, [1.0] * joints]),
         residual_quantiles=np.ones((len(QUANTILES), joints)),
-        residual_source=("none",),
+        residual_source=ResidualSource("training", ("none",)),
         training={"split": {"training": ["none"]}},
         metrics={"of": "training", "nmse_mean": {"model": 1.0, "mean": 1.0, "ridge": 1.0}},
         dataset_sha256="",

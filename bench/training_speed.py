@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from vastares_ros.core.samples import Episode
-from vastares_ros.models.model import Model
+from vastares_ros.models.networks import NetworkModel
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.loop import train_seeds
@@ -60,7 +60,8 @@ class OneJoint(nn.Module):
         states = self.norm(states.transpose(1, 2)).transpose(1, 2)
         weighted = self.temporal(states).softmax(2) * states
         va = self.velocity(x[:, -1, self.joints :]).softmax(1)
-        return self.head(torch.cat([va * weighted[:, -1], (1 - va) * weighted.mean(1)], dim=1))[:, 0]
+        torque: torch.Tensor = self.head(torch.cat([va * weighted[:, -1], (1 - va) * weighted.mean(1)], dim=1))[:, 0]
+        return torque
 
 
 def recording() -> tuple[Episode, str]:
@@ -82,11 +83,11 @@ def recording() -> tuple[Episode, str]:
 
 def loop_speed(episode: Episode, config: TrainConfig, device: torch.device, networks: int) -> float:
     """Network-windows a second of separate modules, one after the other."""
-    data = Windows([episode], RATE, config)
-    model = Model(len(episode.joints), config.network)
-    model.feature_scaler.fit(data.x)
-    model.torque_scaler.fit(data.tau)
-    data.to(model.to(device))
+    model = NetworkModel(len(episode.joints), config.network)
+    data = Windows([episode], RATE, config.filter, model)
+    model.fit_scalers(data.x, data.tau)
+    model.to(device)
+    data.to(model)
     steps = config.epoch_windows // config.batch
     spent = 0.0
     for number in range(networks):

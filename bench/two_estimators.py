@@ -22,11 +22,12 @@ from pathlib import Path
 import numpy as np
 from node_latency import JOINTS, bundle
 from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import JointState
 
 from vastares_ros.io.bundles import save_bundle
 from vastares_ros.models.methods import network_config
 from vastares_ros.models.networks import NetworkModel
-from vastares_ros.nodes.messages import JointState, to_joint_state
+from vastares_ros.nodes.messages import to_joint_state
 from vastares_ros.nodes.process import VASTARES, end, make_executor, own_domain, reliable, ros_node, spawn
 
 RATE = 500.0

@@ -12,19 +12,29 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from .api import Estimates, estimate, identify, read_bag, train
-    from .core.errors import VastaresError
-    from .core.samples import Episode, JointSample
-    from .io.bundles import load_bundle, save_bundle
-    from .io.datasets import Dataset, load_dataset, write_dataset
-    from .io.robots import load_robot
-    from .models.inputs import Inputs
-    from .models.methods import register_method
-    from .runtime.bundle import Bundle
-    from .runtime.estimator import Estimate, Estimator, Validity
-    from .runtime.pipeline import Pipeline
-    from .training.config import TrainConfig
-    from .training.identify import IdentifyConfig
+    from .api import Estimates as Estimates
+    from .api import estimate as estimate
+    from .api import identify as identify
+    from .api import read_bag as read_bag
+    from .api import train as train
+    from .core.errors import VastaresError as VastaresError
+    from .core.samples import Episode as Episode
+    from .core.samples import JointSample as JointSample
+    from .io.bundles import load_bundle as load_bundle
+    from .io.bundles import save_bundle as save_bundle
+    from .io.datasets import Dataset as Dataset
+    from .io.datasets import load_dataset as load_dataset
+    from .io.datasets import write_dataset as write_dataset
+    from .io.robots import load_robot as load_robot
+    from .models.inputs import Inputs as Inputs
+    from .models.methods import register_method as register_method
+    from .runtime.bundle import Bundle as Bundle
+    from .runtime.estimator import Estimate as Estimate
+    from .runtime.estimator import Estimator as Estimator
+    from .runtime.estimator import Validity as Validity
+    from .runtime.pipeline import Pipeline as Pipeline
+    from .training.config import TrainConfig as TrainConfig
+    from .training.identify import IdentifyConfig as IdentifyConfig
 
 _HOME = {
     "api": ("Estimates", "estimate", "identify", "read_bag", "train"),

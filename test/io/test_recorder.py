@@ -51,8 +51,10 @@ def test_samples_with_a_missing_value_are_left_out(tmp_path, dataset):
 def test_a_recording_that_does_not_fit_is_refused_but_kept(tmp_path, dataset, make_episode):
     folder = tmp_path / "d"
     record(folder, dataset, dataset.episodes[0], "a").finish()
-    with pytest.raises(DatasetError, match=r"recorded at 500 Hz, the dataset has 125 Hz.*b\.kept\.arrows"):
+    with pytest.raises(DatasetError, match=r"recorded at 500 Hz, the dataset has 125 Hz.*b\.kept\.arrows") as error:
         record(folder, dataset, make_episode(samples=2000, rate=500.0), "b").finish()
+    kept = {"recording": "b", "path": folder / "b.kept.arrows"}
+    assert error.value.about == {"value": 500.0, "lower": 112.5, "upper": 137.5} | kept
     with pytest.raises(DatasetError, match="no continuous piece"):
         record(folder, dataset, make_episode(samples=20), "c").finish()
     assert {p.name for p in folder.glob("*.kept.arrows")} == {"b.kept.arrows", "c.kept.arrows"}

@@ -102,6 +102,21 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path, content, problem):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "field", "value"),
+    [
+        (GOOD | {"rate": 0}, "rate", 0),
+        (GOOD | {"tool": "x"}, "tool", None),
+        (driver(joints=["a", "a"]), "drivers[0].joints", ["a", "a"]),
+        (driver(effort={"unit": "N/m"}), "drivers[0].effort.unit", "N/m"),
+    ],
+)
+def test_what_is_wrong_is_there_for_programs(tmp_path, content, field, value):
+    with pytest.raises(RobotError) as error:
+        load_robot(write(tmp_path, content))
+    assert (error.value.path, error.value.field, error.value.value) == (tmp_path / "mine.yaml", field, value)
+
+
 def test_unknown_name_lists_those_that_exist():
     with pytest.raises(RobotError, match=r"'ur4' is unknown: use iiwa14, .*ur5e, or the path"):
         load_robot("ur4")

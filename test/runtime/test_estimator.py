@@ -190,6 +190,14 @@ def test_zero_is_refused_with_the_reason(rests, told):
     assert not zero.bias.any()
 
 
+def test_the_joint_that_moved_is_there_for_programs():
+    zero = Zero(("shoulder", "elbow"), 0.5)
+    at_rest(zero, 60, speed=0.03)
+    with pytest.raises(VastaresError) as error:
+        zero.set(0.02)
+    assert error.value.about == {"joint": "elbow", "value": 0.03, "upper": 0.02}
+
+
 def test_what_moved_or_failed_before_the_rest_does_not_matter():
     zero = Zero(("shoulder", "elbow"), 0.5)
     at_rest(zero, 60, speed=1.0, validity=Validity.WARMING_UP)

@@ -73,7 +73,7 @@ def test_the_tool_becomes_part_of_the_arm(identified, with_tool, lively, tmp_pat
     found = adapt(identified, PARENT, [e])
     assert abs(found.payload.mass / 1.5 - 1) < 0.02
     np.testing.assert_allclose(found.payload.centre, CENTRE, atol=0.005)
-    assert found.seconds == pytest.approx(16) and found.travel.min() > 0.3
+    assert found.seconds == pytest.approx(1999 / 125) and found.travel.min() > 0.3
     assert found.before.nmse_mean["model"] > 30 * found.after.nmse_mean["model"]
     unseen, without = [with_tool("other", 6)], [lively("other", 6, 2000)]
     assert (error(found.bundle, unseen) < 2 * error(identified, without)).all()
@@ -106,6 +106,19 @@ def test_only_the_first_seconds_are_taken_and_the_last_third_is_kept_out(identif
     judged = adapt(identified, PARENT, [e], 8.0)
     np.testing.assert_array_equal(part.payload.parameters, judged.payload.parameters)
     assert judged.after.nmse_mean["model"] > part.after.nmse_mean["model"]
+
+
+def test_seconds_are_those_of_the_stamps(identified, with_tool):
+    e = with_tool("tool", 5)
+    slower = replace(e, t=e.t[0] + 1.05 * (e.t - e.t[0]))  # 119 Hz, within what the bundle takes for its 125 Hz
+    found = adapt(identified, PARENT, [slower], 8.0)
+    assert found.seconds == pytest.approx(8.0, abs=1.5 / 119)
+    assert found.bundle.training["adaptation"]["seconds"] == found.seconds
+    assert adapt(identified, PARENT, [slower]).seconds == pytest.approx(1.05 * 1999 / 125)
+    pieces = [replace(e, name=f"piece-{i}", t=e.t[s], q=e.q[s], qd=e.qd[s], tau=e.tau[s])
+              for i, s in enumerate((slice(0, 700), slice(1000, 2000)))]  # fmt: skip
+    assert adapt(identified, PARENT, pieces, 8.0).seconds == pytest.approx(699 / 125 + 299 / 125)  # not the gap
+    assert adapt(identified, PARENT, [e], 6.0).seconds == pytest.approx(749 / 125)  # the least that is accepted
 
 
 def test_amperes_keep_the_scale_of_the_gains(arm_dataset, with_tool):

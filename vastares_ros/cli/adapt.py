@@ -30,11 +30,21 @@ TRAVEL = 0.3  # a joint that moves less hardly turns [rad]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Adapt a bundle as `args` say, write its child, and print what was found; the exit status is 0."""
     if not SHORTEST <= args.seconds <= LONGEST:
-        raise ConfigError(f"--seconds {args.seconds:g}: use {SHORTEST:g} to {LONGEST:g}")
+        raise ConfigError(
+            f"--seconds {args.seconds:g}: use {SHORTEST:g} to {LONGEST:g}",
+            field="--seconds",
+            value=args.seconds,
+            lower=SHORTEST,
+            upper=LONGEST,
+        )
     if args.output.resolve() == args.bundle.resolve():
-        raise ConfigError(f"-o {args.output} is the parent, which its child names: choose another folder")
+        raise ConfigError(
+            f"-o {args.output} is the parent, which its child names: choose another folder",
+            field="-o",
+            value=args.output,
+        )
     check_output(args.output, INDEX, args.force)
     if args.json:
         check_file(args.json, args.force)

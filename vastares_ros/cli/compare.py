@@ -185,7 +185,7 @@ def _notes(
         return ", ".join(dict.fromkeys(e.recording for e in episodes))
 
     calibration = separate or free
-    seconds = sum(e.t[-1] - e.t[0] for e in calibration)
+    seconds = sum(e.duration for e in calibration)
     notes = [f"Judged on the free motion of {names_of(free)}."]
     if pushed:
         notes.append(f"Pushes are in {names_of(p.episode for p in pushed)}.")

@@ -39,7 +39,7 @@ BAGS = 10  # of free motion, each another one: eight to train on, one to choose 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Run every step of the demo in the folder that `args` name, and write the report."""
     began = time.perf_counter()
     folder: Path = args.output
     check_output(folder, CONFIG, args.force)
@@ -118,7 +118,8 @@ def push_correlation(tau_ext: Array, truth: Array) -> Array:
     The truth is neither filtered nor shifted, so the delay of the low-pass counts against the estimate.
     """
     x, y = tau_ext - tau_ext.mean(axis=0), truth - truth.mean(axis=0)
-    return (x * y).sum(axis=0) / np.sqrt(np.square(x).sum(axis=0) * np.square(y).sum(axis=0))
+    correlation: Array = (x * y).sum(axis=0) / np.sqrt(np.square(x).sum(axis=0) * np.square(y).sum(axis=0))
+    return correlation
 
 
 def summarise(

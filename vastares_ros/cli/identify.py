@@ -42,7 +42,7 @@ from vastares_ros.training.quality import impossible_parameters
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Identify the dynamics of a dataset as `args` say, write the bundle, and print figures; the exit status is 0."""
     check_output(args.output, INDEX, args.force)
     if args.json:
         check_file(args.json, args.force)

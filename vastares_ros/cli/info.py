@@ -21,7 +21,7 @@ from vastares_ros.training.evaluate import Scores
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Print what the bundle, dataset or bag at `args.path` holds; the exit status is 0."""
     if is_bundle(args.path):
         _bundle(args.path, load_bundle(args.path))
     elif is_dataset(args.path):

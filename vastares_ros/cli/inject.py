@@ -36,7 +36,7 @@ from vastares_ros.physics.injection import Injector
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Add the pushes of a profile to a bag as `args` say, and write the new bag; the exit status is 0."""
     check_mcap(args.output, args.force)
     if not (args.robot or args.urdf):
         raise ConfigError("no URDF: name the robot with --robot, or give its URDF with --urdf")
@@ -56,11 +56,13 @@ def run(args: argparse.Namespace) -> int:
         profile = profile.within(length)
         injector = Injector(profile, resolve_arm(driver.joints, robot, urdf))
     except ConfigError as error:
-        raise ConfigError(f"{args.wrench}: {error}") from error
+        raise error.within(args.wrench, path=args.wrench) from error
     injected = inject(states, recording, driver.effort.scale, injector)
     largest = np.abs(injected.tau_ext).max(axis=0)
     if not largest.any():
-        raise ConfigError(f"{args.wrench}: no joint feels a push at {injector.link}: push a link that they move")
+        raise ConfigError(
+            f"{args.wrench}: no joint feels a push at {injector.link}: push a link that they move", path=args.wrench
+        )
     with written_mcap(args.output, args.force) as recorder:
         _write(recorder, injected, driver.joints, injector.frame_id)
     count = sum(len(event.starts) for event in profile.events)

@@ -20,7 +20,7 @@ from vastares_ros.runtime.bundle import Bundle
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Write the layout of a bundle for the program that `args` name; the exit status is 0."""
     check_file(args.output, args.force)
     bundle = load_bundle(args.bundle)
     topics = Topics(args.namespace, args.node)

@@ -16,7 +16,7 @@ from vastares_ros.io.playback import read_playback
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Publish the joint states of a bag over DDS as `args` say; the exit status is 0."""
     from vastares_ros.nodes.player import CONFIRMATION, player
 
     playback = read_playback(args.bag, args.topic or DEFAULT_TOPIC, args.rate)

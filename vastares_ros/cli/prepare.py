@@ -31,13 +31,21 @@ SLOWEST, FASTEST = 1.0, 10_000.0  # sample rates that make sense [Hz]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Read bags or archives as `args` say, write the dataset, and print what it holds; the exit status is 0."""
     check_output(args.output, INDEX, args.force)
     if args.rate is not None and not SLOWEST <= args.rate <= FASTEST:
-        raise ConfigError(f"--rate is {args.rate:g}: use {SLOWEST:g} to {FASTEST:g} Hz")
+        raise ConfigError(
+            f"--rate is {args.rate:g}: use {SLOWEST:g} to {FASTEST:g} Hz",
+            field="--rate",
+            value=args.rate,
+            lower=SLOWEST,
+            upper=FASTEST,
+        )
     for option, kind in (("topic", BAG), ("columns", "csv"), ("torque", "rtde")):
         if getattr(args, option) is not None and args.format != kind:
-            raise ConfigError(f"--{option} is for --format {kind}, not for {args.format}: leave it out")
+            raise ConfigError(
+                f"--{option} is for --format {kind}, not for {args.format}: leave it out", field=f"--{option}"
+            )
     robot = load_robot(args.robot) if args.robot else None
     driver, recordings = (_read_bags if args.format == BAG else _read_archives)(args, robot)
     dataset = _dataset(args, robot.name if robot else "unknown", driver, recordings)

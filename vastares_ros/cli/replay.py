@@ -34,7 +34,7 @@ Message = tuple[int, int, tuple[str, ...], Array, Array, Array]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Run a bundle over a bag as `args` say, and write the bag of input and output; the exit status is 0."""
     check_mcap(args.output, args.force)
     bundle = load_bundle(args.bundle)
     wrench = _wrench_estimator(bundle, args.urdf, args.tip, args.wrench_frame)

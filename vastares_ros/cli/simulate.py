@@ -20,7 +20,7 @@ SLOW = 100.0  # simulated seconds in all, from which on a progress bar is shown
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Record the bags of a simulated arm as `args` say, with a progress bar; the exit status is 0."""
     seconds = args.episodes * args.seconds + args.push_seconds
     with Progress(console=messages, transient=True, disable=not messages.is_terminal or seconds < SLOW) as bar:
         tasks: dict[str, TaskID] = {}

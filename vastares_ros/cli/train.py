@@ -53,7 +53,7 @@ MIN_GATE = 0.05  # of a joint whose network adds anything
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Train a bundle on a dataset as `args` say, write it, and print its figures; the exit status is 0."""
     check_output(args.output, INDEX, args.force)
     if args.json:
         check_file(args.json, args.force)

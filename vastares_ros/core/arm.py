@@ -89,7 +89,8 @@ def resolve_arm(
     if not urdf:
         raise RobotError(
             f"the package has no URDF of robot {robot.name if robot else robot_name or 'unknown'!r}: give one with "
-            "--urdf, or to a node as robot_description"
+            "--urdf, or to a node as robot_description",
+            robot=robot.name if robot else robot_name or None,
         )
     children = links(urdf, "child")
     names = names_in_urdf(joints, children, robot)

@@ -29,14 +29,18 @@ def from_mapping(cls: type[C], values: object, where: str = "") -> C:
         ConfigError: an unknown field, a value of another type, or one that the class refuses.
     """
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{where or 'the configuration'} must be a mapping of fields, not {values!r}")
+        raise ConfigError(
+            f"{where or 'the configuration'} must be a mapping of fields, not {values!r}",
+            field=where or None,
+            value=values,
+        )
     types = typing.get_type_hints(cls)
     known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
     arguments: dict[str, Any] = {}
     for name, value in values.items():
         place = f"{where}.{name}" if where else str(name)
         if name not in known:
-            raise ConfigError(f"unknown field {place}: known are {', '.join(known)}")
+            raise ConfigError(f"unknown field {place}: known are {', '.join(known)}", field=place, value=value)
         wanted = types[name]
         if is_dataclass(wanted):
             value = from_mapping(typing.cast(type, wanted), value, place)
@@ -52,7 +56,7 @@ def _scalar(wanted: type, value: object, place: str) -> object:
         with suppress(ValueError):
             value = float(value)  # type: ignore[arg-type]
     if type(value) is not wanted or (wanted is float and not math.isfinite(value)):  # type: ignore[arg-type]
-        raise ConfigError(f"{place} is {value!r}: use {TYPES[wanted]}")
+        raise ConfigError(f"{place} is {value!r}: use {TYPES[wanted]}", field=place, value=value)
     return value
 
 
@@ -70,4 +74,7 @@ def check_ranges(where: str, config: object, **limits: tuple[float, float]) -> N
     for name, (low, high) in limits.items():
         value = getattr(config, name)
         if not low <= value <= high:
-            raise ConfigError(f"{where}.{name} is {value}: use {low} to {high}")
+            place = f"{where}.{name}"
+            raise ConfigError(
+                f"{place} is {value}: use {low} to {high}", field=place, value=value, lower=low, upper=high
+            )

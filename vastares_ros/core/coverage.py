@@ -100,7 +100,8 @@ class Coverage:
 
 
 def _share(seen: Seen, wanted: Seen) -> Array:
-    return (seen & wanted).sum(axis=1) / np.maximum(wanted.sum(axis=1), 1)
+    share: Array = (seen & wanted).sum(axis=1) / np.maximum(wanted.sum(axis=1), 1)
+    return share
 
 
 def _slow(seen: Seen, wanted: Seen, edges: Array, enough: float) -> str:

@@ -8,20 +8,76 @@ and exits with status 2; a node logs it and publishes nothing.
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
+
+E = TypeVar("E", bound="VastaresError")
 
 
 class VastaresError(Exception):
     """Base of every error that is shown to a user without a traceback.
 
+    What the message names is also there for programs. Each attribute is None in an error that does not speak of it.
+
     Attributes:
-        about: what the error speaks of, by name: for example `joint`, `field`, `value`, `lower`, `upper`, `path`.
+        joint: name of the joint at fault, the first one if there are several.
+        field: field, parameter or option at fault, with its place in the file, for example "filter.order".
+        value: what was given or found.
+        lower: smallest value allowed, in the unit of `value`.
+        upper: largest value allowed, likewise.
+        unit: unit of a torque that cannot be used.
+        path: file or folder at fault.
+        topic: topic at fault.
+        recording: name of the recording at fault.
+        robot: name of the robot at fault.
     """
 
-    def __init__(self, message: str, **about: Any):
-        """Say what is wrong and what to do; `about` holds the values in the message for programs."""
+    def __init__(
+        self,
+        message: str,
+        *,
+        joint: str | None = None,
+        field: str | None = None,
+        value: object = None,
+        lower: float | None = None,
+        upper: float | None = None,
+        unit: str | None = None,
+        path: str | Path | None = None,
+        topic: str | None = None,
+        recording: str | None = None,
+        robot: str | None = None,
+    ):
+        """Say in `message` what is wrong and what to do; the rest is what it names, see `Attributes`."""
         super().__init__(message)
-        self.about = about
+        self.joint = joint
+        self.field = field
+        self.value = value
+        self.lower = lower
+        self.upper = upper
+        self.unit = unit
+        self.path = path
+        self.topic = topic
+        self.recording = recording
+        self.robot = robot
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The attributes that are not None, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None and name[0] != "_"}
+
+    def within(self: E, place: object, **about: Any) -> E:
+        """The same error for a larger thing that contains the fault.
+
+        Args:
+            place: put before the message, for example the path of a file.
+            about: attributes to add or replace.
+        """
+        return type(self)(f"{place}: {self}", **(self.about | about))
+
+
+def one_line(error: Exception) -> str:
+    """The text of an error of a library in one line without a full stop at the end, or its kind if it has no text."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 class BagError(VastaresError):

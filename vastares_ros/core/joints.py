@@ -33,7 +33,7 @@ def columns(joints: Sequence[str], names: Sequence[str]) -> tuple[NDArray[np.int
     place: dict[str, int] = {}
     for i, name in enumerate(names):
         if name in place and name in joints:
-            raise VastaresError(f"joint {name!r} stands twice in one message: is a driver misconfigured?")
+            raise VastaresError(f"joint {name!r} stands twice in one message: is a driver misconfigured?", joint=name)
         place[name] = i
     ours = [i for i, joint in enumerate(joints) if joint in place]
     return np.array(ours, dtype=np.intp), np.array([place[joints[i]] for i in ours], dtype=np.intp)
@@ -56,7 +56,7 @@ class JointAssembler:
         self.reset()
 
     def reset(self) -> None:
-        """Forget partial messages."""
+        """Forget the values received so far, so that the next sample needs every joint anew."""
         self._values = np.full((3, len(self._joints)), np.nan)
         self._fresh = np.zeros(len(self._joints), dtype=bool)
 

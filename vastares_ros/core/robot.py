@@ -35,9 +35,15 @@ class Effort:
     def __post_init__(self) -> None:
         object.__setattr__(self, "unit", normal_unit(self.unit))
         if self.unit not in UNITS:
-            raise RobotError(f"effort unit {self.unit!r} is unknown: use 'N·m', 'Nm' or 'A'", value=self.unit)
+            raise RobotError(
+                f"effort unit {self.unit!r} is unknown: use 'N·m', 'Nm' or 'A'", field="unit", value=self.unit
+            )
         if not all(abs(s) > 0 and abs(s) < float("inf") for s in self.scale):
-            raise RobotError(f"effort scale {list(self.scale)} holds a zero or a non-number: give one factor a joint")
+            raise RobotError(
+                f"effort scale {list(self.scale)} holds a zero or a non-number: give one factor a joint",
+                field="scale",
+                value=self.scale,
+            )
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,9 @@ class Robot:
         known = "; ".join(f"{d.name}: {', '.join(d.joints)}" for d in self.drivers)
         raise RobotError(
             f"the joints of {self.name} are not among those published ({', '.join(published)}). "
-            f"Known: {known}. Name the joints to take instead"
+            f"Known: {known}. Name the joints to take instead",
+            joint=next((j for d in self.drivers for j in d.joints if j not in published), None),
+            robot=self.name,
         )
 
 
@@ -118,9 +126,13 @@ def choose_driver(
         base = None
     joints = tuple(joints) or (base.joints if base else tuple(published))
     if twice := [j for j in joints if joints.count(j) > 1]:
-        raise ConfigError(f"joint {twice[0]!r} is asked for twice: name every joint once")
+        raise ConfigError(f"joint {twice[0]!r} is asked for twice: name every joint once", joint=twice[0])
     effort = base.effort if base else Effort("N·m", (1.0,) * len(joints))
     factors = tuple(scale) * (len(joints) if len(scale) == 1 else 1) or effort.scale
     if len(factors) != len(joints):
-        raise ConfigError(f"effort scale has {len(factors)} factors for {len(joints)} joints: give one, or one a joint")
+        raise ConfigError(
+            f"effort scale has {len(factors)} factors for {len(joints)} joints: give one, or one a joint",
+            field="scale",
+            value=factors,
+        )
     return Driver(base.name if base else "", joints, Effort(unit or effort.unit, factors, effort.gravity_compensated))

@@ -79,6 +79,11 @@ class Episode:
     def __len__(self) -> int:
         return len(self.t)
 
+    @property
+    def duration(self) -> float:
+        """Time from the first stamp to the last one [s]."""
+        return float(self.t[-1] - self.t[0])
+
     def __iter__(self) -> Iterator[JointSample]:
         for i in range(len(self)):
             yield JointSample(float(self.t[i]), self.q[i], self.qd[i], self.tau[i])

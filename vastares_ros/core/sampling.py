@@ -44,7 +44,7 @@ def measured_rate(t: Array) -> float:
     t = t[np.diff(t, prepend=-np.inf) != 0]
     steps = np.diff(t)
     if not (steps > 0).any():
-        raise BagError("fewer than two different stamps: no sample rate can be measured")
+        raise BagError("fewer than two different stamps: no sample rate can be measured", value=len(t), lower=2)
     period = float(np.median(steps[steps > 0]))
     pieces = np.split(t, np.flatnonzero((steps < 0) | (steps > MAX_GAP * period)) + 1)
     for length in (1, 2, 4, 8, LONGEST_SPAN):
@@ -109,7 +109,7 @@ def cut(
 
 def resample(episode: Episode, rate: float) -> Episode:
     """The episode on an even grid at `rate` [Hz], by linear interpolation between neighbouring samples."""
-    steps = int(np.floor((episode.t[-1] - episode.t[0]) * rate + 1e-6))
+    steps = int(np.floor(episode.duration * rate + 1e-6))
     t = episode.t[0] + np.arange(steps + 1) / rate
 
     def on_grid(x: Array) -> Array:

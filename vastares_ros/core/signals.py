@@ -38,11 +38,20 @@ class FilterConfig:
 
     def __post_init__(self) -> None:
         if self.kind not in ("butterworth", "none"):
-            raise ConfigError(f"filter.kind is {self.kind!r}: use 'butterworth' or 'none'")
+            raise ConfigError(
+                f"filter.kind is {self.kind!r}: use 'butterworth' or 'none'", field="filter.kind", value=self.kind
+            )
         if not 1 <= self.order <= 8:
-            raise ConfigError(f"filter.order is {self.order}: use 1 to 8")
+            raise ConfigError(
+                f"filter.order is {self.order}: use 1 to 8", field="filter.order", value=self.order, lower=1, upper=8
+            )
         if not self.cutoff_hz >= LOWEST:
-            raise ConfigError(f"filter.cutoff_hz is {self.cutoff_hz}: use {LOWEST:g} Hz or more")
+            raise ConfigError(
+                f"filter.cutoff_hz is {self.cutoff_hz}: use {LOWEST:g} Hz or more",
+                field="filter.cutoff_hz",
+                value=self.cutoff_hz,
+                lower=LOWEST,
+            )
 
 
 class CausalFilter:
@@ -63,7 +72,10 @@ class CausalFilter:
             if config.cutoff_hz >= rate / 2:
                 raise ConfigError(
                     f"filter.cutoff_hz is {config.cutoff_hz:g} but samples come at {rate:g} Hz: "
-                    f"use a cut-off below {rate / 2:g} Hz or kind: none"
+                    f"use a cut-off below {rate / 2:g} Hz or kind: none",
+                    field="filter.cutoff_hz",
+                    value=config.cutoff_hz,
+                    upper=rate / 2,
                 )
             self._sos = butter(config.order, config.cutoff_hz, fs=rate, output="sos")
             self._steady = sosfilt_zi(self._sos)[:, :, None]  # (S, 2, 1)
@@ -79,6 +91,7 @@ class CausalFilter:
             return x
         if self._state is None:
             self._state = self._steady * x[0]  # (S, 2, C)
+        y: Array
         y, self._state = sosfilt(self._sos, x, axis=0, zi=self._state)
         return y
 
@@ -87,7 +100,7 @@ class PhysicsTorque(Protocol):
     """Contact-free torque by physics, with explicit state."""
 
     def reset(self) -> None:
-        """Forget the past."""
+        """Return to the state before the first sample."""
 
     def run(self, motion: Array, tau: Array) -> Array:
         """Torque, shape (N, J), going on from the current state.

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 from scipy.io.matlab import matfile_version
 
-from vastares_ros.core.errors import BagError, ConfigError, DatasetError
+from vastares_ros.core.errors import BagError, ConfigError, DatasetError, one_line
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate, same_rate
 from vastares_ros.io.formats import FORMAT_NAMES, RTDE_TORQUE
@@ -110,7 +110,7 @@ class ArchiveRecording:
     def lines(self) -> list[str]:
         """What was read, dropped and split, and why, for people."""
         samples, pieces = sum(len(e) for e in self.episodes), len(self.episodes)
-        duration = sum(e.t[-1] - e.t[0] for e in self.episodes)
+        duration = sum(e.duration for e in self.episodes)
         found = f"{self.rows} rows: {samples} samples at {self.rate:.1f} Hz"
         lines = [f"{found} in {pieces} piece{'s' * (pieces > 1)} ({duration:.1f} s)"]
         dropped = {
@@ -167,7 +167,7 @@ def recording_from(
         try:
             t, rate = rows.t, measured_rate(rows.t[np.isfinite(rows.t)])
         except BagError as error:
-            raise DatasetError(f"{rows.path}: {error}") from None
+            raise DatasetError(f"{rows.path}: {error}", **error.about | {"path": rows.path}) from None
     if fitted is None or not same_rate(fitted, rate):
         source = "--rate" if rows.t is None else "their stamps"
         notes.append(
@@ -179,7 +179,8 @@ def recording_from(
     if not episodes:
         raise DatasetError(
             f"{rows.path}: no continuous piece of {MIN_PIECE:g} s in {len(t)} rows at {rate:g} Hz ({cuts.gaps} gaps, "
-            f"{cuts.jumps} backward jumps): are the rows in the order of the motion?"
+            f"{cuts.jumps} backward jumps): are the rows in the order of the motion?",
+            path=rows.path,
         )
     counts = (cuts.repeats, cuts.short, cuts.jumps, cuts.gaps)
     source = "rows" if rows.t is None else "stamps"
@@ -324,7 +325,11 @@ def rtde(path: str | Path, torque: str | None = None) -> list[ArchiveRows]:
     if absent := [name for name in names if name not in header]:
         others = [field for field in RTDE_TORQUE if f"{field}_0" in header]
         instead = f", or use --torque with {' or '.join(others)}" if torque in absent[0] and others else ""
-        raise DatasetError(f"{path}, line {rows[0][0]}: no column {absent[0]!r}: record that RTDE output{instead}")
+        raise DatasetError(
+            f"{path}, line {rows[0][0]}: no column {absent[0]!r}: record that RTDE output{instead}",
+            path=path,
+            field=absent[0],
+        )
     values = _table(path, rows[1:], names, [header.index(name) for name in names], len(header))
     unit, compensated = RTDE_TORQUE[torque]
     notes = [f"tau is {torque} [{unit}]"]
@@ -350,7 +355,9 @@ def csv(path: str | Path, columns: Mapping[str, Sequence[str]]) -> list[ArchiveR
     for name in names:
         if header.count(name) != 1:
             times = "is there twice" if name in header else f"is missing, it has {', '.join(header)}"
-            raise DatasetError(f"{path}, line {rows[0][0]}: column {name!r} {times}: see --columns")
+            raise DatasetError(
+                f"{path}, line {rows[0][0]}: column {name!r} {times}: see --columns", path=path, field=name
+            )
     values = _table(path, rows[1:], names, [header.index(name) for name in names], len(header))
     stamped, joints = "t" in columns, tuple(columns["q"])
     q, qd, tau = np.split(values[:, int(stamped) :], 3, axis=1)
@@ -367,14 +374,22 @@ def read_columns(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
     for word in words:
         field, equals, names = word.partition("=")
         if field not in CSV_FIELDS or not equals or not all(names.split(",")) or field in columns:
-            raise ConfigError(f"--columns {word!r} is wrong: write t=TIME q=Q1,Q2 qd=QD1,QD2 tau=TAU1,TAU2, each once")
+            raise ConfigError(
+                f"--columns {word!r} is wrong: write t=TIME q=Q1,Q2 qd=QD1,QD2 tau=TAU1,TAU2, each once",
+                field="--columns",
+                value=word,
+            )
         columns[field] = tuple(names.split(","))
     if absent := [field for field in ("q", "qd", "tau") if field not in columns]:
-        raise ConfigError(f"--columns names no {absent[0]}: write t=TIME q=Q1,Q2 qd=QD1,QD2 tau=TAU1,TAU2")
+        raise ConfigError(
+            f"--columns names no {absent[0]}: write t=TIME q=Q1,Q2 qd=QD1,QD2 tau=TAU1,TAU2", field="--columns"
+        )
     counts = {field: len(names) for field, names in columns.items()}
     if counts.get("t", 1) != 1 or len({counts[field] for field in ("q", "qd", "tau")}) > 1:
         counted = ", ".join(f"{n} of {field}" for field, n in counts.items())
-        raise ConfigError(f"--columns names {counted}: name one t, and a q, a qd and a tau for every joint")
+        raise ConfigError(
+            f"--columns names {counted}: name one t, and a q, a qd and a tau for every joint", field="--columns"
+        )
     return columns
 
 
@@ -393,7 +408,7 @@ def npz(path: str | Path) -> list[ArchiveRows]:
             arrays = _floats({name: file[name] for name in file.files})
     except (OSError, ValueError, BadZipFile, AttributeError, TypeError, EOFError) as error:
         raise DatasetError(
-            f"{path} is no .npz of plain arrays ({_first_line(error)}): save q, qd and tau by np.savez"
+            f"{path} is no .npz of plain arrays ({one_line(error)}): save q, qd and tau by np.savez"
         ) from error
     return [_named(path, arrays)]
 
@@ -413,7 +428,12 @@ def _known_rate(rows: ArchiveRows, fitted: float | None, fits: str, notes: list[
         return rows.rate
     expected = f"expected {rows.rate:g} Hz, but" if rows.rate else "there is no time in the file;"
     hint = "".join(f"; {note}" for note in rows.notes)
-    raise DatasetError(f"{rows.path}: {expected} by q and qd its rows {fits}: pass --rate if you know it{hint}")
+    raise DatasetError(
+        f"{rows.path}: {expected} by q and qd its rows {fits}: pass --rate if you know it{hint}",
+        path=rows.path,
+        field="--rate",
+        value=fitted,
+    )
 
 
 def _apart(t: Array, starts: NDArray[np.bool_], rate: float) -> Array:
@@ -428,10 +448,19 @@ def _finite(rows: ArchiveRows, joints: Sequence[str]) -> NDArray[np.bool_]:
     for name in ("q", "qd", "tau"):
         finite = np.isfinite(getattr(rows, name))
         if len(none := np.flatnonzero(~finite.any(axis=0))):
-            raise DatasetError(f"{rows.path}: no {name} of {joints[none[0]]}: every value is missing or not finite")
+            raise DatasetError(
+                f"{rows.path}: no {name} of {joints[none[0]]}: every value is missing or not finite",
+                path=rows.path,
+                field=name,
+                joint=joints[none[0]],
+            )
         whole &= finite.all(axis=1)
     if not np.any(rows.tau):
-        raise DatasetError(f"{rows.path}: tau is 0 in every row: choose another column, or record torque or current")
+        raise DatasetError(
+            f"{rows.path}: tau is 0 in every row: choose another column, or record torque or current",
+            path=rows.path,
+            field="tau",
+        )
     return whole
 
 
@@ -440,16 +469,22 @@ def _named(path: Path, arrays: Mapping[str, Any], **known: Any) -> ArchiveRows:
     for name in ("q", "qd", "tau"):
         if name not in arrays:
             why = ": poses without motion teach no dynamics" * (name == "qd")
-            raise DatasetError(f"{path}: no array {name!r}{why}; it has {_shapes(arrays)}")
+            raise DatasetError(f"{path}: no array {name!r}{why}; it has {_shapes(arrays)}", path=path, field=name)
     shape = arrays["q"].shape
     for name in ("q", "qd", "tau"):
         if len(shape) != 2 or arrays[name].shape != shape or arrays[name].dtype.kind != "f":
             raise DatasetError(
-                f"{path}: array {_shapes({name: arrays[name]})}, expected numbers, rows × joints, like q"
+                f"{path}: array {_shapes({name: arrays[name]})}, expected numbers, rows × joints, like q",
+                path=path,
+                field=name,
             )
     for name in ("t", "seg"):
         if name in arrays and (arrays[name].size != shape[0] or arrays[name].dtype.kind != "f"):
-            raise DatasetError(f"{path}: array {_shapes({name: arrays[name]})}, expected {shape[0]} numbers, one a row")
+            raise DatasetError(
+                f"{path}: array {_shapes({name: arrays[name]})}, expected {shape[0]} numbers, one a row",
+                path=path,
+                field=name,
+            )
     t = arrays["t"].ravel() if "t" in arrays else None
     starts = np.concatenate([[False], np.diff(arrays["seg"].ravel()) != 0]) if "seg" in arrays else None
     return ArchiveRows(path.stem, path, arrays["q"], arrays["qd"], arrays["tau"], t, starts, **known)
@@ -472,7 +507,7 @@ def _mat(path: Path) -> dict[str, NDArray[Any]]:
         hdf5 = matfile_version(str(path))[0] == 2
         arrays = {} if hdf5 else loadmat(path)
     except Exception as error:  # whatever scipy says of a file that is damaged or foreign
-        raise DatasetError(f"{path} is no MATLAB file ({_first_line(error)}): give a .mat file") from error
+        raise DatasetError(f"{path} is no MATLAB file ({one_line(error)}): give a .mat file") from error
     if hdf5:
         raise DatasetError(f"{path} is a MATLAB file of version 7.3 (HDF5): save it in MATLAB with -v7")
     return _floats({name: np.asarray(a) for name, a in arrays.items() if not name.startswith("__")})
@@ -547,7 +582,3 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -135,7 +135,7 @@ def read_index(path: str | Path) -> dict[str, Any]:
     try:
         index = yaml.safe_load((path / INDEX).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path / INDEX} is not valid YAML: train the bundle anew") from error
+        raise BundleError(f"{path / INDEX} is not valid YAML: train the bundle anew", path=path / INDEX) from error
     if not isinstance(index, Mapping) or index.get("schema") != SCHEMA:
         found = index.get("schema") if isinstance(index, Mapping) else None
         raise BundleError(
@@ -156,7 +156,9 @@ def read_index(path: str | Path) -> dict[str, Any]:
                 path=path / name,
             )
     if _digest(index) != hashes.get(INDEX):
-        raise BundleError(f"{path / INDEX} was altered after training: copy the bundle anew, or train another")
+        raise BundleError(
+            f"{path / INDEX} was altered after training: copy the bundle anew, or train another", path=path / INDEX
+        )
     return dict(index)
 
 
@@ -196,10 +198,10 @@ def load_bundle(path: str | Path) -> Bundle:
             differences.append(_run_physics(bundle.model, bundle.rate, golden) - golden["physics"])
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, VastaresError) as error:
         what = f"field {error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
-        raise BundleError(f"{path / INDEX}: {what}: train the bundle anew") from error
+        raise BundleError(f"{path / INDEX}: {what}: train the bundle anew", path=path / INDEX) from error
     if not all(bool((d.abs() <= GOLDEN_TOLERANCE * bundle.model.torque_scaler.scale).all()) for d in differences):
         raise BundleError(
-            f"{path}: the model no longer gives the output in {GOLDEN}: was {INDEX} altered? Train it anew"
+            f"{path}: the model no longer gives the output in {GOLDEN}: was {INDEX} altered? Train it anew", path=path
         )
     return bundle
 
@@ -274,4 +276,5 @@ def _run_physics(model: Model, rate: float, golden: Mapping[str, torch.Tensor]) 
 
 @torch.inference_mode()
 def _run(model: Model, window: torch.Tensor) -> torch.Tensor:
-    return model(window)
+    output: torch.Tensor = model(window)
+    return output

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from vastares_ros.core.errors import ConfigError
+from vastares_ros.core.errors import ConfigError, one_line
 
 
 def read_yaml(path: Path, otherwise: str) -> Mapping[str, Any]:
@@ -28,7 +28,7 @@ def read_yaml(path: Path, otherwise: str) -> Mapping[str, Any]:
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist: {otherwise}", path=path) from error
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}", path=path) from error
+        raise ConfigError(f"{path} is not valid YAML: {one_line(error)}", path=path) from error
     if not isinstance(values, Mapping):
         raise ConfigError(f"{path}: it must be a mapping of fields, not {values!r}", path=path, value=values)
     return values

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from vastares_ros.core.arm import Arm, resolve_arm
-from vastares_ros.core.errors import DatasetError
+from vastares_ros.core.errors import DatasetError, one_line
 from vastares_ros.core.robot import Effort, Robot
 from vastares_ros.core.samples import Episode
 
@@ -98,7 +98,7 @@ def write_into(folder: Path, dataset: Dataset) -> Dataset:
                 "recording": episode.recording,
                 "file": file.name,
                 "samples": len(episode),
-                "seconds": round(float(episode.t[-1] - episode.t[0]), 3),
+                "seconds": round(episode.duration, 3),
                 "sha256": sha256(file),
             }
         )
@@ -171,7 +171,7 @@ def load_dataset(path: str | Path) -> Dataset:
     try:
         index = yaml.safe_load((path / INDEX).read_text(encoding="utf-8"))
         if not isinstance(index, Mapping):
-            raise DatasetError(f"{path / INDEX} holds no fields: prepare it anew")
+            raise DatasetError(f"{path / INDEX} holds no fields: prepare it anew", path=path / INDEX)
         if index["schema"] != SCHEMA:
             raise DatasetError(
                 f"{path / INDEX}: schema is {index['schema']}, this version reads {SCHEMA}: prepare it anew",
@@ -185,9 +185,13 @@ def load_dataset(path: str | Path) -> Dataset:
         head = (index["robot"], joints, index["topic"], effort, float(index["rate_hz"]))
         return Dataset(*head, episodes, index.get("notes", {}), index["sha256"])
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path / INDEX} is not valid YAML ({first_line(error)}): prepare it anew") from error
+        raise DatasetError(
+            f"{path / INDEX} is not valid YAML ({one_line(error)}): prepare it anew", path=path / INDEX
+        ) from error
     except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path / INDEX}: field missing or wrong ({first_line(error)}): prepare it anew") from error
+        raise DatasetError(
+            f"{path / INDEX}: field missing or wrong ({one_line(error)}): prepare it anew", path=path / INDEX
+        ) from error
 
 
 def _read_episode(path: Path, entry: Mapping[str, Any], joints: tuple[str, ...]) -> Episode:
@@ -204,8 +208,3 @@ def _episode(name: str, recording: str, joints: tuple[str, ...], table: pa.Table
         return np.stack([table[f"{prefix}_{joint}"].to_numpy() for joint in joints], axis=1)
 
     return Episode(name, joints, table["t"].to_numpy(), stack("q"), stack("qd"), stack("tau"), recording)
-
-
-def first_line(error: Exception) -> str:
-    """The kind of an error and the first line of its text."""
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

@@ -48,7 +48,7 @@ def read_profile(path: Path) -> Profile:
     try:
         return profile_from(values)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}", path=path, **error.about) from error
+        raise error.within(path, path=path) from error
 
 
 def inject(states: JointStates, recording: Recording, scale: Sequence[float], injector: Injector) -> Injected:
@@ -95,7 +95,12 @@ def read_truth(topic: str, recording: Recording) -> list[Array]:
     good = np.isfinite(tau_ext)
     if not good.any(axis=0).all():
         joint = recording.joints[int(good.any(axis=0).argmin())]
-        raise BagError(f"{recording.path}, topic {topic}: no effort of joint {joint!r}: leave the bag out")
+        raise BagError(
+            f"{recording.path}, topic {topic}: no effort of joint {joint!r}: leave the bag out",
+            path=recording.path,
+            topic=topic,
+            joint=joint,
+        )
     tau_ext = _newest(tau_ext, good)
     t = seconds(in_order(states, _clock(recording)))
     order = np.argsort(t, kind="stable")

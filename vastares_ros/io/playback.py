@@ -46,7 +46,9 @@ def read_playback(bag: Path, topic: str, rate: float) -> Playback:
         BagError: the bag cannot be read.
     """
     if not 0 < rate < float("inf"):
-        raise ConfigError(f"--rate is {rate:g}: use a number above 0, 1 for the recorded pace")
+        raise ConfigError(
+            f"--rate is {rate:g}: use a number above 0, 1 for the recorded pace", field="--rate", value=rate, lower=0
+        )
     states = read_joint_states(bag, topic)
     messages = list(iter_messages(states))
     stamps = np.array([stamp_ns for stamp_ns, *_ in messages])

@@ -19,12 +19,12 @@ import numpy as np
 import pyarrow as pa
 import yaml
 
-from vastares_ros.core.errors import DatasetError, VastaresError
+from vastares_ros.core.errors import DatasetError, VastaresError, one_line
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode, JointSample
-from vastares_ros.core.sampling import MIN_PIECE, cut, measured_rate, same_rate
+from vastares_ros.core.sampling import MIN_PIECE, RATE_TOLERANCE, cut, measured_rate, same_rate
 
-from .datasets import INDEX, Dataset, file_name, first_line, is_dataset, load_dataset, write_into
+from .datasets import INDEX, Dataset, file_name, is_dataset, load_dataset, write_into
 
 DISCARDED = "discarded"  # folder, within a dataset's, of recordings that were dropped from it
 _RECORDING = ".recording.arrows"  # suffix of an episode that is being recorded
@@ -206,7 +206,7 @@ def _adopt(folder: Path, path: Path) -> tuple[Episode, ...]:
         joints = tuple(head["joints"])
         raw = np.stack([column.to_numpy() for column in table.columns], axis=1)
     except (pa.ArrowInvalid, OSError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path} is not a recording ({first_line(error)}): move it away") from error
+        raise DatasetError(f"{path} is not a recording ({one_line(error)}): move it away", path=path) from error
     whole = raw[np.isfinite(raw).all(axis=1)]
     t, (q, qd, tau) = whole[:, 0], np.split(whole[:, 1:], 3, axis=1)
     try:
@@ -216,12 +216,18 @@ def _adopt(folder: Path, path: Path) -> tuple[Episode, ...]:
             raise DatasetError(f"no continuous piece of {MIN_PIECE:g} s in {len(raw)} samples")
         old = load_dataset(folder) if is_dataset(folder) else None
         if old and not same_rate(rate, old.rate):
-            raise DatasetError(f"recorded at {rate:g} Hz, the dataset has {old.rate:g} Hz")
+            raise DatasetError(
+                f"recorded at {rate:g} Hz, the dataset has {old.rate:g} Hz",
+                value=rate,
+                lower=old.rate * (1 - RATE_TOLERANCE),
+                upper=old.rate * (1 + RATE_TOLERANCE),
+            )
     except VastaresError as error:
         kept = path.with_name(path.name.removesuffix(_RECORDING) + _KEPT)
         path.replace(kept)
         raise DatasetError(
-            f"recording {head['name']!r} is not added to the dataset: {error}. It is kept as {kept}"
+            f"recording {head['name']!r} is not added to the dataset: {error}. It is kept as {kept}",
+            **error.about | {"recording": head["name"], "path": kept},
         ) from error
     effort = Effort(**(head["effort"] | {"scale": tuple(head["effort"]["scale"])}))
     new = Dataset(head["robot"], joints, head["topic"], effort, old.rate if old else rate, episodes)

@@ -33,7 +33,7 @@ class ContactFilter:
     """
 
     def __init__(self) -> None:
-        """Start without contact."""
+        """Hold no samples, and know of no contact yet."""
         self.refused = 0
         self._held: deque[JointSample] = deque()
         self._touched = -np.inf
@@ -97,15 +97,19 @@ class RecordingSession:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder, os.O_RDONLY)
         except OSError as error:
-            raise DatasetError(f"dataset {folder} cannot be made ({error.strerror}): choose another folder") from error
+            raise DatasetError(
+                f"dataset {folder} cannot be made ({error.strerror}): choose another folder", path=folder
+            ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._lock)
-            raise DatasetError(f"another node records into {folder}: end it, or choose another dataset") from None
+            raise DatasetError(
+                f"another node records into {folder}: end it, or choose another dataset", path=folder
+            ) from None
 
     def close(self) -> None:
-        """Unlock the folder."""
+        """Release the lock on the dataset folder, so that another node can record into it."""
         os.close(self._lock)
 
     def survey(self) -> None:
@@ -123,7 +127,7 @@ class RecordingSession:
         self.episodes = len(dataset.episodes)
         for episode in dataset.episodes:
             self.coverage.add(episode.q, episode.qd)
-            self.seconds += episode.t[-1] - episode.t[0]
+            self.seconds += episode.duration
 
     def begin(self, dataset: Dataset, name: str = "") -> str:
         """Begin a recording and return its name.
@@ -181,7 +185,7 @@ class RecordingSession:
             raise
         self._finished.append(recorder.name)
         self.episodes += len(episodes)
-        duration = sum(e.t[-1] - e.t[0] for e in episodes)
+        duration = sum(e.duration for e in episodes)
         samples = sum(len(e) for e in episodes)
         pieces = f"{len(episodes)} episode{'s' * (len(episodes) != 1)}"
         return f"{recorder.name}: {samples} samples, {duration:.1f} s, in {pieces}, are in {self.folder}"

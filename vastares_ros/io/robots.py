@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from vastares_ros.core.arm import Arm, resolve_arm
-from vastares_ros.core.errors import RobotError
+from vastares_ros.core.errors import RobotError, one_line
 from vastares_ros.core.robot import Driver, Effort, Robot
 from vastares_ros.runtime.bundle import Bundle
 
@@ -102,19 +102,19 @@ def _read(file: Path) -> Robot:
             f"{file} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}", path=file
         ) from error
     except yaml.YAMLError as error:
-        raise RobotError(f"{file} is not valid YAML: {' '.join(str(error).split())}", path=file) from error
+        raise RobotError(f"{file} is not valid YAML: {one_line(error)}", path=file) from error
 
     fields = _Fields(file, content)
     name, tip = fields.text("name"), fields.text("tip")
     rate = fields.take("rate", (int, float))
     if not 0 < rate < float("inf"):
-        raise fields.error("rate", f"is {rate}: give samples a second above 0")
+        raise fields.error("rate", f"is {rate}: give samples a second above 0", value=rate, lower=0)
     urdf = ""
     urdf_joints: tuple[str, ...] = ()
     if "urdf" in fields:
         path = file.parent / fields.text("urdf")
         if not path.is_file():
-            raise fields.error("urdf", f"names {path}, which is not there")
+            raise fields.error("urdf", f"names {path}, which is not there", value=path)
         urdf, urdf_joints = path.read_text(encoding="utf-8"), fields.names("urdf_joints")
     entries = fields.take("drivers", list)
     if not entries:
@@ -125,7 +125,9 @@ def _read(file: Path) -> Robot:
     count = len(urdf_joints or drivers[0].joints)
     for i, driver in enumerate(drivers):
         if len(driver.joints) != count:
-            raise fields.error(f"drivers[{i}].joints", f"has {len(driver.joints)} names where others have {count}")
+            raise fields.error(
+                f"drivers[{i}].joints", f"has {len(driver.joints)} names where others have {count}", value=driver.joints
+            )
     return Robot(name, float(rate), tip, urdf, urdf_joints, drivers)
 
 
@@ -136,14 +138,16 @@ def _driver(fields: _Fields) -> Driver:
     scale = effort.take("scale", (int, float, list)) if "scale" in effort else 1.0
     scales = scale if isinstance(scale, list) else [scale] * len(joints)
     if len(scales) != len(joints) or not all(isinstance(s, int | float) and not isinstance(s, bool) for s in scales):
-        raise effort.error("scale", f"is {scale}: give one number, or a list of {len(joints)}")
+        raise effort.error("scale", f"is {scale}: give one number, or a list of {len(joints)}", value=scale)
     compensated = effort.take("gravity_compensated", bool) if "gravity_compensated" in effort else False
     effort.done()
     fields.done()
     try:
         return Driver(name, joints, Effort(unit, tuple(float(s) for s in scales), compensated))
     except RobotError as error:
-        raise RobotError(f"{fields.file}: {fields.prefix}effort: {error}") from error
+        raise error.within(
+            f"{fields.file}: {fields.prefix}effort", path=fields.file, field=effort.prefix + (error.field or "")
+        ) from error
 
 
 class _Fields:
@@ -152,15 +156,20 @@ class _Fields:
     def __init__(self, file: Path, content: Any, prefix: str = ""):
         self.file, self.prefix = file, prefix
         if not isinstance(content, dict):
-            raise RobotError(f"{file}: {prefix.rstrip('.') or 'the file'} must hold fields, like those of ur5.yaml")
+            raise RobotError(
+                f"{file}: {prefix.rstrip('.') or 'the file'} must hold fields, like those of ur5.yaml",
+                path=file,
+                field=prefix.rstrip(".") or None,
+                value=content,
+            )
         self._left = dict(content)
 
     def __contains__(self, field: str) -> bool:
         return field in self._left
 
-    def error(self, field: str, problem: str) -> RobotError:
+    def error(self, field: str, problem: str, **about: Any) -> RobotError:
         return RobotError(
-            f"{self.file}: field {self.prefix}{field} {problem}", path=self.file, field=self.prefix + field
+            f"{self.file}: field {self.prefix}{field} {problem}", path=self.file, field=self.prefix + field, **about
         )
 
     def take(self, field: str, kind: type | tuple[type, ...]) -> Any:
@@ -168,16 +177,17 @@ class _Fields:
             raise self.error(field, "is missing")
         value = self._left.pop(field)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self.error(field, f"is {value!r}, of the wrong type")
+            raise self.error(field, f"is {value!r}, of the wrong type", value=value)
         return value
 
     def text(self, field: str) -> str:
-        return self.take(field, str)
+        text: str = self.take(field, str)
+        return text
 
     def names(self, field: str) -> tuple[str, ...]:
         names = self.take(field, list)
         if not names or len(set(map(str, names))) < len(names) or not all(isinstance(name, str) for name in names):
-            raise self.error(field, f"is {names}: list different joint names, in quotes")
+            raise self.error(field, f"is {names}: list different joint names, in quotes", value=names)
         return tuple(names)
 
     def done(self) -> None:

@@ -16,4 +16,5 @@ KINDS: dict[str, type[Model]] = {kind.kind: kind for kind in (NetworkModel, Hybr
 def make_model(kind: str, joints: int, config: Any, dynamics: IdentifiedDynamics | None = None) -> Model:
     """A model of a kind, a key of `KINDS`, for J joints; `dynamics` is for the kinds that have physics inside."""
     make: Any = KINDS[kind]
-    return make(joints, config) if dynamics is None else make(joints, config, dynamics)
+    model: Model = make(joints, config) if dynamics is None else make(joints, config, dynamics)
+    return model

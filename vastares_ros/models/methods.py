@@ -114,7 +114,7 @@ def method(name: str) -> Method:
         ConfigError: there is none.
     """
     if name not in METHODS:
-        raise ConfigError(f"model {name!r} is unknown: use one of {', '.join(METHODS)}")
+        raise ConfigError(f"model {name!r} is unknown: use one of {', '.join(METHODS)}", field="model", value=name)
     return METHODS[name]
 
 
@@ -126,15 +126,23 @@ def network_config(name: str, values: object, where: str = "network") -> Any:
     """
     chosen = IDENTIFIED.get(name) or method(name)
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{where} must be a mapping of fields, not {values!r}")
+        raise ConfigError(f"{where} must be a mapping of fields, not {values!r}", field=where, value=values)
     known = [
         f.name for f in sorted(fields(chosen.config), key=lambda f: f.kw_only is True)
     ]  # its own before those of all
     for key in values:
         if key not in known:
             own = ", ".join(k for k in known if k not in chosen.fixed)
-            raise ConfigError(f"unknown field {where}.{key}: model {name} has {own} (docs/reference/training.md)")
+            raise ConfigError(
+                f"unknown field {where}.{key}: model {name} has {own} (docs/reference/training.md)",
+                field=f"{where}.{key}",
+                value=values[key],
+            )
     for key, value in chosen.fixed.items():
         if values.get(key, value) != value:
-            raise ConfigError(f"{where}.{key} is {values[key]!r}, but model {name} has {value!r}: leave it out")
+            raise ConfigError(
+                f"{where}.{key} is {values[key]!r}, but model {name} has {value!r}: leave it out",
+                field=f"{where}.{key}",
+                value=values[key],
+            )
     return from_mapping(chosen.config, {**values, **chosen.fixed}, where)

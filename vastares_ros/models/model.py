@@ -44,7 +44,7 @@ class Scaler(nn.Module):
         return (x - self.mean) / self.scale
 
     def inverse(self, z: Tensor) -> Tensor:
-        """Undo `forward`."""
+        """Return standardised values z, shape (..., size), to the unit of the data, which undoes `forward`."""
         return z * self.scale + self.mean
 
 

@@ -38,7 +38,9 @@ class RecurrentConfig(Inputs):
     def __post_init__(self) -> None:
         check_ranges("network", self, window=(2, 1024), hidden=(1, 1024))
         if self.kind not in LAYERS:
-            raise ConfigError(f"network.kind is {self.kind!r}: use one of {', '.join(LAYERS)}")
+            raise ConfigError(
+                f"network.kind is {self.kind!r}: use one of {', '.join(LAYERS)}", field="network.kind", value=self.kind
+            )
 
 
 class Recurrent(nn.Module):

@@ -46,7 +46,12 @@ class TransformerConfig(Inputs):
         check_ranges("network", self, window=(2, 1024), width=(2, 1024), heads=(1, 64), layers=(1, 12))
         check_ranges("network", self, feedforward=(1, 4096))
         if self.width % (2 * self.heads):
-            raise ConfigError(f"network.width is {self.width}: use a multiple of twice network.heads, {2 * self.heads}")
+            raise ConfigError(
+                f"network.width is {self.width}: use a multiple of twice network.heads, {2 * self.heads}",
+                field="network.width",
+                value=self.width,
+                lower=2 * self.heads,
+            )
 
 
 class Transformer(nn.Module):

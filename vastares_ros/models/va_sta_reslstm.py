@@ -86,7 +86,11 @@ class NetworkConfig(Inputs):
         check_ranges("network", self, window=(2, 1024), hidden=(2, 1024), hidden_layers=(0, 10))
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
-                raise ConfigError(f"network.{name} is {getattr(self, name)!r}: use one of {', '.join(allowed)}")
+                raise ConfigError(
+                    f"network.{name} is {getattr(self, name)!r}: use one of {', '.join(allowed)}",
+                    field=f"network.{name}",
+                    value=getattr(self, name),
+                )
 
 
 class VaStaResLSTM(nn.Module):

@@ -42,5 +42,5 @@ class BundleRequest:
         return False, f"{self._estimator} refused {self._bundle}: {result.reason}"
 
     def close(self) -> None:
-        """Ask no more."""
+        """Remove the client of the parameter service; an answer that is still to come is ignored."""
         self._node.destroy_client(self._client)

@@ -90,7 +90,7 @@ class Watch:
         self._details: dict[str, str] = {}
 
     def message(self, frame_id: str, names: Sequence[str]) -> None:
-        """Count a message."""
+        """Count a message that holds the joints `names`; it is a problem if `frame_id` differs from the one before."""
         self._messages += 1
         self._names = names
         if frame_id != self._frame:

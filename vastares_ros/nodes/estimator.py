@@ -79,7 +79,7 @@ class Body:
 
 
 class EstimatorNode(ManagedNode):
-    """Message, pipeline, messages."""
+    """The estimator node: it passes joint states through the pipeline of a bundle, and publishes what comes out."""
 
     PARAMETERS = ESTIMATOR.parameters
     TOPICS = ESTIMATOR.topics
@@ -110,7 +110,9 @@ class EstimatorNode(ManagedNode):
         """
         bundle = self.parameter("bundle")
         if not bundle:
-            raise ConfigError("parameter bundle is not set: add --ros-args -p bundle:=FOLDER, a trained bundle")
+            raise ConfigError(
+                "parameter bundle is not set: add --ros-args -p bundle:=FOLDER, a trained bundle", field="bundle"
+            )
         self._path = Path(bundle).expanduser()
         self._device = device_for(self.parameter("device"))
         self._bundle = load_bundle(self._path)
@@ -163,7 +165,7 @@ class EstimatorNode(ManagedNode):
         self._tally = Tally(self._bundle.rate)
 
     def deactivate(self) -> None:
-        """Stop listening."""
+        """End the subscription to the joint states; the bundle stays loaded."""
         if self._joint_states:
             self.destroy_subscription(self._joint_states)
         self._joint_states = None
@@ -196,11 +198,16 @@ class EstimatorNode(ManagedNode):
         if index["robot"] != bundle.robot or tuple(index["joints"]) != bundle.joints:
             raise BundleError(
                 f"{value} is for {index['robot']} ({', '.join(index['joints'])}), and at work is {bundle.robot} "
-                f"({', '.join(bundle.joints)}): for another robot, start another node"
+                f"({', '.join(bundle.joints)}): for another robot, start another node",
+                field="bundle",
+                value=value,
             )
         if index["effort"] != asdict(bundle.effort) | {"scale": list(bundle.effort.scale)}:
             raise BundleError(
-                f"{value} reads effort as {index['effort']}, and at work is {asdict(bundle.effort)}: start another node"
+                f"{value} reads effort as {index['effort']}, and at work is {asdict(bundle.effort)}: "
+                "start another node",
+                field="bundle",
+                value=value,
             )
 
     def change(self, name: str, value: Any) -> None:
@@ -217,7 +224,7 @@ class EstimatorNode(ManagedNode):
             self._begin_swap(Path(value).expanduser())
 
     def on_joint_state(self, message: JointState) -> None:
-        """Answer one message."""
+        """Run the pipeline on one message of joint states, and publish the outputs under its stamp."""
         began = time.perf_counter()
         fields = from_joint_state(message)
         self._check_message(message)
@@ -341,7 +348,9 @@ class EstimatorNode(ManagedNode):
         wanted = self.parameter("robot")
         if wanted and wanted != robot:
             raise BundleError(
-                f"the bundle is for robot {robot!r}, and parameter robot is {wanted!r}: give another bundle"
+                f"the bundle is for robot {robot!r}, and parameter robot is {wanted!r}: give another bundle",
+                field="robot",
+                value=robot,
             )
 
     def _begin_swap(self, path: Path) -> None:
@@ -384,7 +393,7 @@ class EstimatorNode(ManagedNode):
             try:
                 self._urdf = read_urdf(Path(file).expanduser())
             except RobotError as error:
-                raise ConfigError(f"parameter urdf: {error}") from error
+                raise ConfigError(f"parameter urdf: {error}", field="urdf", value=file) from error
             self._urdf_source = f"of parameter urdf ({file})"
         else:
             latched = QoSProfile(
@@ -459,7 +468,7 @@ def _body(bundle: Bundle, urdf: str, source: str, tip: str, frame: str) -> Body:
     try:
         wrench = make_wrench_estimator(bundle, arm, frame)
     except RobotError as error:
-        expected = "unit" not in error.about
+        expected = error.unit is None
         return Body(f"none: {error}", links=arm.links, problem=f"no wrench: {error}" if expected else "")
     return Body(f"in frame {wrench.frame_id}, by the URDF {source}", wrench, arm.links)
 

@@ -91,7 +91,7 @@ class ManagedNode(LifecycleNode):
         """Load what is needed and create what is published."""
 
     def activate(self) -> None:
-        """Begin to work."""
+        """Start the work of the node, for example subscribe to topics; the node is configured."""
 
     def deactivate(self) -> None:
         """End what `activate` began."""
@@ -129,23 +129,23 @@ class ManagedNode(LifecycleNode):
         self._state_machine.destroy_when_not_in_use()  # else it keeps the node alive, and the next one has no /rosout
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See `LifecycleNode`."""
+        """Call `configure`, and go to state inactive if it succeeds."""
         return self._transition("configure", self.configure, "inactive")
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See `LifecycleNode`."""
+        """Call `activate`, and go to state active if it succeeds."""
         return self._transition("activate", self.activate, "active")
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See `LifecycleNode`."""
+        """Call `deactivate`, and go to state inactive if it succeeds."""
         return self._transition("deactivate", self.deactivate, "inactive")
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See `LifecycleNode`."""
+        """Call `release`, and go to state unconfigured if it succeeds."""
         return self._transition("cleanup", self.release, "unconfigured")
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """See `LifecycleNode`."""
+        """End all work, release what is held, and go to state finalized."""
         return self._transition("shutdown", self._end, "finalized")
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -229,14 +229,16 @@ class ManagedNode(LifecycleNode):
 
     def _check(self, entry: Parameter, value: Any) -> None:
         if problem := entry.problem(value):
-            raise ConfigError(problem)
+            raise ConfigError(problem, field=entry.name, value=value)
         if self.state not in ("inactive", "active"):
             return
         if entry.change is not Change.LIVE:
             node = self.get_fully_qualified_name()
             raise ConfigError(
                 f"parameter {entry.name} can be set only {entry.change.value}: "
-                f"ros2 lifecycle set {node} deactivate, then cleanup"
+                f"ros2 lifecycle set {node} deactivate, then cleanup",
+                field=entry.name,
+                value=value,
             )
         self.check(entry.name, value)
 

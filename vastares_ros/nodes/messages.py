@@ -21,7 +21,8 @@ NANOSECONDS = 1_000_000_000
 
 def from_stamp(stamp: Time) -> int:
     """A stamp in nanoseconds."""
-    return stamp.sec * NANOSECONDS + stamp.nanosec
+    nanoseconds: int = stamp.sec * NANOSECONDS + stamp.nanosec
+    return nanoseconds
 
 
 def to_stamp(stamp_ns: int) -> Time:

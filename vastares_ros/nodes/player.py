@@ -75,5 +75,7 @@ def player(topic: str) -> Iterator[Player]:
         try:
             publisher = node.create_publisher(JointState, topic, reliable(DEPTH))
         except InvalidTopicNameException as error:
-            raise ConfigError(f"{topic!r} is no topic name: use letters, digits, _ and /, as /joint_states") from error
+            raise ConfigError(
+                f"{topic!r} is no topic name: use letters, digits, _ and /, as /joint_states", topic=topic
+            ) from error
         yield Player(publisher)

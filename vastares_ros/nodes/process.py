@@ -129,7 +129,7 @@ def run(make_node: Callable[[Context], Node], args: Sequence[str]) -> int:
         except RuntimeError as error:
             raise ConfigError(f"{_first_sentence(error)}: use --ros-args -p NAME:=VALUE") from error
         if others:
-            raise ConfigError(f"argument {others[0]!r} is unknown: use --ros-args -p NAME:=VALUE")
+            raise ConfigError(f"argument {others[0]!r} is unknown: use --ros-args -p NAME:=VALUE", value=others[0])
         try:
             node = make_node(context)
         except ParameterException as error:

@@ -80,7 +80,7 @@ class TrainingNode(ManagedNode):
         """Take the dataset, and add what a crash cut off."""
         folder = self.parameter("dataset")
         if not folder:
-            raise ConfigError("parameter dataset is not set: give it the folder to record into")
+            raise ConfigError("parameter dataset is not set: give it the folder to record into", field="dataset")
         robot = self.parameter("robot")
         self._robot = load_robot(robot) if robot else None
         # Says now, not at the first recording, what is wrong with them.
@@ -95,7 +95,7 @@ class TrainingNode(ManagedNode):
         self.hardware_id = self._robot.name if self._robot else ""
 
     def activate(self) -> None:
-        """Listen."""
+        """Subscribe to the joint states, and to contact if `contact_topic` is set; nothing is recorded yet."""
         self._waiting = False  # a recording is asked for, but its joints were not seen yet
         self._published: dict[str, None] = {}  # all joint names seen, in order
         self._assembler = JointAssembler((), ())
@@ -312,14 +312,17 @@ class TrainingNode(ManagedNode):
             given = self.parameter(name) or known
             if len(given) not in (1, len(joints)):
                 raise ConfigError(
-                    f"parameter {name} has {len(given)} values for {len(joints)} joints: give one, or all"
+                    f"parameter {name} has {len(given)} values for {len(joints)} joints: give one, or all",
+                    field=name,
+                    value=given,
                 )
             ranges.append(np.broadcast_to(given, len(joints)))
         for joint, low, high, speed in zip(joints, *ranges, strict=True):
             if low >= high or speed <= 0:  # neither is true of what is unknown
                 raise ConfigError(
                     f"range of {joint}: position_min {low:g} must be below position_max {high:g}, and "
-                    f"velocity_max {speed:g} above 0"
+                    f"velocity_max {speed:g} above 0",
+                    joint=joint,
                 )
         return Coverage(joints, *ranges)
 
@@ -361,7 +364,7 @@ class TrainingNode(ManagedNode):
             self.get_logger().error(str(error))
             return
         for episode in episodes:
-            duration = episode.t[-1] - episode.t[0]
+            duration = episode.duration
             self.get_logger().warning(f"recovered {episode.name}, which was cut off: {duration:.1f} s of it")
 
     def _flush(self) -> None:

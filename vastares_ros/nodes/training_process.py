@@ -46,7 +46,7 @@ class TrainingProcess:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The number of the training process in the operating system."""
         return self._child.pid
 
     def poll(self) -> tuple[list[dict[str, Any]], int | None]:
@@ -93,10 +93,14 @@ class Trainer:
             raise ConfigError(f"training of {self.process.bundle} is on: wait for {self._name}/progress 1")
         set_bundle = f"ros2 param set {self._name} bundle FOLDER"
         if not (bundle := self._node.parameter("bundle")):
-            raise ConfigError(f"parameter bundle is not set: {set_bundle}")
+            raise ConfigError(f"parameter bundle is not set: {set_bundle}", field="bundle")
         path = Path(bundle).expanduser().resolve()
         if path.exists():
-            raise ConfigError(f"{path} exists and is not replaced: give parameter bundle another, {set_bundle}")
+            raise ConfigError(
+                f"{path} exists and is not replaced: give parameter bundle another, {set_bundle}",
+                field="bundle",
+                path=path,
+            )
         options = ["--device", self._node.parameter("device")]
         if config := self._node.parameter("train_config"):
             options += ["--config", str(Path(config).expanduser())]

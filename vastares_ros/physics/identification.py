@@ -144,7 +144,11 @@ def identify(
         DatasetError: nothing moves, or no drive gain can be determined from data in amperes.
     """
     if friction_model not in FRICTION_MODELS:
-        raise ConfigError(f"friction_model is {friction_model!r}: use one of {', '.join(FRICTION_MODELS)}")
+        raise ConfigError(
+            f"friction_model is {friction_model!r}: use one of {', '.join(FRICTION_MODELS)}",
+            field="friction_model",
+            value=friction_model,
+        )
     every = -(-sum(len(m.x) for m in motions) // ROWS)
     episodes = [RegressionRows(body, motion, rate, every) for motion in motions]
     urdf = np.concatenate([body.inertial_parameters.ravel(), np.zeros(len(joints))])
@@ -261,7 +265,8 @@ class _Fit:
         """Torque of an episode's rows, shape (n, J)."""
         links, own = self.theta
         friction = episode.friction(self.terms, self.settings.smoothing, self._links)
-        return episode.links @ links + episode.qdd * own[:, 0] + np.einsum("knj,jk->nj", friction, own[:, 1:])
+        torque: Array = episode.links @ links + episode.qdd * own[:, 0] + np.einsum("knj,jk->nj", friction, own[:, 1:])
+        return torque
 
     def smooth(self) -> None:
         """Choose the largest smoothing that predicts left-out recordings about as well as the best.
@@ -371,7 +376,8 @@ def _gains(episodes: Sequence[RegressionRows], urdf: Array) -> tuple[Array, Arra
 
 def robust_deviation(left: Array, sigma: Array) -> Array:
     """Standard deviation of residuals, shape (N, J), clipped at `HUBER` times the previous one, shape (J,)."""
-    return np.sqrt(np.square(np.minimum(np.abs(left), HUBER * sigma)).mean(axis=0)) + 1e-9
+    deviation: Array = np.sqrt(np.square(np.minimum(np.abs(left), HUBER * sigma)).mean(axis=0)) + 1e-9
+    return deviation
 
 
 def robust_weights(left: Array, sigma: Array) -> Array:
@@ -510,7 +516,8 @@ def _contact(joints: Sequence[str], fit: _Fit, left: Sequence[Array]) -> dict[st
 def _null_space(matrix: Array) -> Array:
     """The null space of a matrix (n, p), shape (p, ·)."""
     _, values, directions = np.linalg.svd(matrix, full_matrices=False)
-    return directions[values < 1e-8 * values[0]].T
+    basis: Array = directions[values < 1e-8 * values[0]].T
+    return basis
 
 
 def _consistent(link: Array) -> bool:

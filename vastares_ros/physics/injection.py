@@ -59,26 +59,57 @@ class Event:
         for name in ("force", "torque"):
             object.__setattr__(self, name, _vector(name, getattr(self, name)))
         if self.shape not in SHAPES:
-            raise ConfigError(f"shape is {self.shape!r}: use {', '.join(SHAPES)}")
+            raise ConfigError(f"shape is {self.shape!r}: use {', '.join(SHAPES)}", field="shape", value=self.shape)
         if self.start < 0:
-            raise ConfigError(f"start is {self.start:g}: use seconds since the first stamp, 0 or more")
+            raise ConfigError(
+                f"start is {self.start:g}: use seconds since the first stamp, 0 or more",
+                field="start",
+                value=self.start,
+                lower=0,
+            )
         if self.duration <= 0:
-            raise ConfigError(f"duration is {self.duration:g}: use seconds above 0")
+            raise ConfigError(
+                f"duration is {self.duration:g}: use seconds above 0", field="duration", value=self.duration, lower=0
+            )
         if not any((*self.force, *self.torque)):
-            raise ConfigError("force and torque are zero: give one of them")
+            raise ConfigError("force and torque are zero: give one of them", field="force")
         if self.shape == "ramp" and not 0 < self.rise <= self.duration:
-            raise ConfigError(f"rise is {self.rise:g}: a ramp needs seconds above 0, up to its duration")
+            raise ConfigError(
+                f"rise is {self.rise:g}: a ramp needs seconds above 0, up to its duration",
+                field="rise",
+                value=self.rise,
+                lower=0,
+                upper=self.duration,
+            )
         if self.shape == "sine" and self.period <= 0:
-            raise ConfigError(f"period is {self.period:g}: a sine needs seconds above 0")
+            raise ConfigError(
+                f"period is {self.period:g}: a sine needs seconds above 0", field="period", value=self.period, lower=0
+            )
         for name, owner in (("rise", "ramp"), ("period", "sine")):
             if self.shape != owner and getattr(self, name):
-                raise ConfigError(f"{name} is of a {owner}: leave it out of a {self.shape}")
+                raise ConfigError(
+                    f"{name} is of a {owner}: leave it out of a {self.shape}", field=name, value=getattr(self, name)
+                )
         if self.every and self.every < self.duration:
-            raise ConfigError(f"every is {self.every:g}: use the duration, {self.duration:g} s, or more")
+            raise ConfigError(
+                f"every is {self.every:g}: use the duration, {self.duration:g} s, or more",
+                field="every",
+                value=self.every,
+                lower=self.duration,
+            )
         if self.repeat < 0:
-            raise ConfigError(f"repeat is {self.repeat}: use 1 or more, or 0 for as often as the recording allows")
+            raise ConfigError(
+                f"repeat is {self.repeat}: use 1 or more, or 0 for as often as the recording allows",
+                field="repeat",
+                value=self.repeat,
+                lower=0,
+            )
         if self.repeat and not self.every:
-            raise ConfigError(f"repeat is {self.repeat}: say with every how many seconds lie between two starts")
+            raise ConfigError(
+                f"repeat is {self.repeat}: say with every how many seconds lie between two starts",
+                field="repeat",
+                value=self.repeat,
+            )
 
     @property
     def starts(self) -> Array:
@@ -121,7 +152,7 @@ class Profile:
 
     def __post_init__(self) -> None:
         if self.frame not in FRAMES:
-            raise ConfigError(f"frame is {self.frame!r}: use {' or '.join(FRAMES)}")
+            raise ConfigError(f"frame is {self.frame!r}: use {' or '.join(FRAMES)}", field="frame", value=self.frame)
 
     def within(self, length: float) -> Profile:
         """The same for a recording of this length [s], where events without end have found theirs.
@@ -138,7 +169,10 @@ class Profile:
             if end > length:
                 raise ConfigError(
                     f"events[{i}] ends at {end:g} s, but the recording is {length:.2f} s long: "
-                    "change its start, duration or repeat"
+                    "change its start, duration or repeat",
+                    field=f"events[{i}]",
+                    value=end,
+                    upper=length,
                 )
             fitted.append(event)
         return replace(self, events=tuple(fitted))
@@ -157,13 +191,17 @@ def profile_from(values: Mapping[str, Any]) -> Profile:
     profile = from_mapping(Profile, {name: value for name, value in values.items() if name != "events"})
     lines = values.get("events")
     if not isinstance(lines, list) or not lines:
-        raise ConfigError(f"events is {lines!r}: list at least one push, as config/wrench_push.yaml does")
+        raise ConfigError(
+            f"events is {lines!r}: list at least one push, as config/wrench_push.yaml does", field="events", value=lines
+        )
     events = []
     for i, line in enumerate(lines):
         try:
             events.append(from_mapping(Event, line))
         except ConfigError as error:
-            raise ConfigError(f"events[{i}]: {error}") from error
+            raise error.within(
+                f"events[{i}]", field=f"events[{i}]" + (f".{error.field}" if error.field else "")
+            ) from error
     return replace(profile, events=tuple(events))
 
 
@@ -215,6 +253,8 @@ def _vector(name: str, value: Any) -> tuple[float, float, float]:
         [x for x in value if type(x) in (int, float) and np.isfinite(x)] if isinstance(value, list | tuple) else []
     )
     if len(numbers) != 3 or len(value) != 3:
-        raise ConfigError(f"{name} is {value!r}: use three numbers in brackets, as [0, 0, -10]")
+        raise ConfigError(
+            f"{name} is {value!r}: use three numbers in brackets, as [0, 0, -10]", field=name, value=value
+        )
     x, y, z = map(float, numbers)
     return x, y, z

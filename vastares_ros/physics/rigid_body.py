@@ -14,10 +14,10 @@ from math import cos, sin
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from vastares_ros.core.arm import Arm
-from vastares_ros.core.errors import RobotError
+from vastares_ros.core.errors import RobotError, one_line
 from vastares_ros.core.samples import Array
 
 from .friction import BASIC_TERMS, AdaptiveFriction, FrictionTerms
@@ -62,28 +62,29 @@ class RigidBody:
         try:
             model = pin.buildModelFromXML(urdf)
         except (ValueError, RuntimeError) as error:
-            raise RobotError(f"pinocchio cannot read the URDF: {' '.join(str(error).split())}") from error
+            raise RobotError(f"pinocchio cannot read the URDF: {one_line(error)}") from error
         for joint in joints:
             if not model.existJointName(joint) or model.joints[model.getJointId(joint)].nv != 1:
                 moving = ", ".join(name for name in list(model.names)[1:])
-                raise RobotError(f"joint {joint!r} is not a moving joint of the URDF; it has: {moving}")
+                raise RobotError(f"joint {joint!r} is not a moving joint of the URDF; it has: {moving}", joint=joint)
 
         others = [i for i in range(1, model.njoints) if model.names[i] not in joints]
         model = pin.buildReducedModel(model, others, pin.neutral(model))
         chain = [model.joints[model.getJointId(joint)] for joint in joints]
         self.joints = tuple(joints)
         self.tip = tip
-        self._v = np.array([j.idx_v for j in chain])  # place of each of our joints in pinocchio's velocity
-        self._q = np.array([j.idx_q for j in chain])  # and in its configuration, where an endless joint is (cos, sin)
+        # Places of our joints in pinocchio's velocity and in its configuration, where an endless joint is (cos, sin).
+        self._v: NDArray[np.intp] = np.array([j.idx_v for j in chain])
+        self._q: NDArray[np.intp] = np.array([j.idx_q for j in chain])
         self._ordered = bool((np.diff(self._v) == 1).all())
         endless = np.array([j.nq == 2 for j in chain])
         self._turning = [(int(i), int(self._q[i])) for i in np.flatnonzero(endless)]  # joint, and place of its cosine
-        self._bodies = np.array([j.id for j in chain])  # body i is what joint i carries
+        self._bodies: NDArray[np.intp] = np.array([j.id for j in chain])  # body i is what joint i carries
         model.armature[self._v] = rotor_inertia
         self._model, self._data = model, model.createData()
         self.require_frame(tip)
         self._frame = model.getFrameId(tip)
-        self._neutral = pin.neutral(model)
+        self._neutral: Array = pin.neutral(model)
 
         self.lower = np.where(endless, -np.inf, model.lowerPositionLimit[self._q])
         self.upper = np.where(endless, np.inf, model.upperPositionLimit[self._q])
@@ -94,7 +95,9 @@ class RigidBody:
 
     def inverse_dynamics(self, q: Array, qd: Array, qdd: Array) -> Array:
         """Torque of a motion, M qdd + V + G; all shapes (J,)."""
-        tau = self._pin.rnea(self._model, self._data, self._configuration(q), self._theirs(qd), self._theirs(qdd))
+        tau: Array = self._pin.rnea(
+            self._model, self._data, self._configuration(q), self._theirs(qd), self._theirs(qdd)
+        )
         return tau[self._v]
 
     def momentum(self, q: Array, qd: Array) -> tuple[Array, Array, Array]:
@@ -151,7 +154,11 @@ class RigidBody:
         frame = self._model.frames[self._frame]
         link = np.flatnonzero(self._bodies == frame.parentJoint)
         if not len(link):
-            raise RobotError(f"no joint of the arm moves {self.tip!r}: choose a tip that the last joint carries")
+            raise RobotError(
+                f"no joint of the arm moves {self.tip!r}: choose a tip that the last joint carries",
+                field="tip",
+                value=self.tip,
+            )
         pose = frame.placement.homogeneous
         columns = [_from_pseudo_inertia(pose @ pseudo_inertia(unit) @ pose.T) for unit in np.eye(10)]
         return int(link[0]), np.stack(columns, axis=1)
@@ -162,12 +169,12 @@ class RigidBody:
         Without rotor inertia, whose factor is qdd. The arguments have shape (J,).
         """
         motion = self._configuration(q), self._theirs(qd), self._theirs(qdd)
-        matrix = self._pin.computeJointTorqueRegressor(self._model, self._data, *motion)
+        matrix: Array = self._pin.computeJointTorqueRegressor(self._model, self._data, *motion)
         return matrix.reshape(len(self._v), len(self._v), 10)[np.ix_(self._v, self._bodies - 1)]
 
     def forward_dynamics(self, q: Array, qd: Array, tau: Array) -> Array:
         """Acceleration qdd under torque tau; all shapes (J,)."""
-        qdd = self._pin.aba(self._model, self._data, self._configuration(q), self._theirs(qd), self._theirs(tau))
+        qdd: Array = self._pin.aba(self._model, self._data, self._configuration(q), self._theirs(qd), self._theirs(tau))
         return qdd[self._v]
 
     def tip_jacobian(self, q: Array, reference: str = "") -> Array:
@@ -182,12 +189,15 @@ class RigidBody:
         """
         pin, configuration = self._pin, self._configuration(q)
         axes = pin.LOCAL if reference else pin.LOCAL_WORLD_ALIGNED
-        jacobian = pin.computeFrameJacobian(self._model, self._data, configuration, self._frame, axes)[:, self._v]
+        jacobian: Array = pin.computeFrameJacobian(self._model, self._data, configuration, self._frame, axes)[
+            :, self._v
+        ]
         if not reference or reference == self.tip:
             return jacobian
         pin.framesForwardKinematics(self._model, self._data, configuration)
         poses = self._data.oMf
-        return poses[self._model.getFrameId(reference)].actInv(poses[self._frame]).toActionMatrix() @ jacobian
+        seen: Array = poses[self._model.getFrameId(reference)].actInv(poses[self._frame]).toActionMatrix() @ jacobian
+        return seen
 
     def require_frame(self, name: str) -> None:
         """Make sure that the URDF has a frame of this name.
@@ -199,12 +209,13 @@ class RigidBody:
         if name not in frames:
             near = get_close_matches(name, frames)
             hint = f"near it are {', '.join(near)}" if near else f"it ends with {frames[-1]!r}"
-            raise RobotError(f"{name!r} is not a frame of the URDF; {hint}")
+            raise RobotError(f"{name!r} is not a frame of the URDF; {hint}", value=name)
 
     def tip_position(self, q: Array) -> Array:
         """Position of the tip in the base, shape (3,) [m]."""
         self._pin.framesForwardKinematics(self._model, self._data, self._configuration(q))
-        return self._data.oMf[self._frame].translation.copy()
+        position: Array = self._data.oMf[self._frame].translation.copy()
+        return position
 
     def _theirs(self, x: Array) -> Array:
         if self._ordered:
@@ -285,7 +296,8 @@ class RigidBodyTorque:
             rigid[i] = self._body.inverse_dynamics(q[i], qd[i], qdd[i])
         terms = self._friction.run(qd, rigid)
         if self._adaptive is None or tau is None:
-            return (rigid + np.add.reduce(self._coefficients * terms)) / self._gain
+            whole: Array = (rigid + np.add.reduce(self._coefficients * terms)) / self._gain
+            return whole
         adaptive, torque = self._adaptive, rigid
         for i in range(len(motion)):
             torque[i] += np.add.reduce(adaptive.coefficients * terms[:, i])

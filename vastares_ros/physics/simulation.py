@@ -137,7 +137,9 @@ class SimulatedArm:
             RobotError: the robot has no URDF, or no driver that publishes torque.
         """
         if not robot.urdf:
-            raise RobotError(f"robot {robot.name} has no URDF, so it cannot be simulated: take ur5 or iiwa14")
+            raise RobotError(
+                f"robot {robot.name} has no URDF, so it cannot be simulated: take ur5 or iiwa14", robot=robot.name
+            )
         self.driver = _torque_driver(robot)
         arm = Arm(robot.urdf, robot.urdf_joints, robot.tip)
         self.body = RigidBody(arm, ROTOR * RigidBody(arm).effort)
@@ -260,7 +262,8 @@ def _torque_driver(robot: Robot) -> Driver:
     if driver.effort.unit != "N·m" or driver.effort.gravity_compensated:
         raise RobotError(
             f"driver {driver.name!r} of robot {robot.name} does not publish plain torque, so it cannot be simulated: "
-            "add a driver named 'simulation' with unit N·m, as ur5.yaml has"
+            "add a driver named 'simulation' with unit N·m, as ur5.yaml has",
+            robot=robot.name,
         )
     return driver
 
@@ -272,7 +275,8 @@ def _home(body: RigidBody) -> Array:
     poses = rng.uniform(-reach, reach, (500, len(reach)))
     height = np.array([body.tip_position(q)[2] for q in poses])
     strength = np.array([np.linalg.svd(body.tip_jacobian(q), compute_uv=False)[-1] for q in poses])
-    return poses[np.argmax(np.where(height > np.median(height), strength, 0))]
+    best: Array = poses[np.argmax(np.where(height > np.median(height), strength, 0))]
+    return best
 
 
 def _ease(t: Array, seconds: float) -> tuple[Array, Array, Array]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +136,7 @@ def detection_curves(file: Path, curves: Mapping[str, Contact], ceiling: float) 
     with _grid(file, ["detected pushes", "median delay of all pushes"], (5.6, 3.8)) as panels:
         for i, (name, contact) in enumerate(curves.items()):
             colour = COLOURS[i % len(COLOURS)]
-            for axes, pick in zip(panels, (lambda of: of.detected, lambda of: of.delay_ms), strict=True):
+            for axes, pick in zip(panels, (attrgetter("detected"), attrgetter("delay_ms")), strict=True):
                 x = [point.alarms_per_hour for point in contact.curve]
                 y = [float("nan") if (at := pick(point.all)) is None else at for point in contact.curve]
                 solid = sum(not point.extrapolated for point in contact.curve)  # these come first

@@ -185,7 +185,7 @@ def ranges_table(bundle: Bundle) -> Table:
 def episodes_table(dataset: Dataset) -> Table:
     """The episodes of a dataset."""
     rows = tuple(
-        (Cell(e.name), Cell(e.recording), Cell(str(len(e))), Cell(f"{e.t[-1] - e.t[0]:.1f}")) for e in dataset.episodes
+        (Cell(e.name), Cell(e.recording), Cell(str(len(e))), Cell(f"{e.duration:.1f}")) for e in dataset.episodes
     )
     return Table("", ("episode", "recording", "samples", "seconds"), rows, labels=2)
 

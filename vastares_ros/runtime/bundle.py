@@ -108,4 +108,5 @@ class Bundle:
     @property
     def bound(self) -> Array:
         """What |tau_ext| stays below in 99 % of free motion, shape (J,)."""
-        return self.residual_quantiles[QUANTILES.index(BOUND_QUANTILE)]
+        bound: Array = self.residual_quantiles[QUANTILES.index(BOUND_QUANTILE)]
+        return bound

@@ -22,13 +22,13 @@ def device_for(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
-        raise DeviceError(f"device {name!r} is unknown: use auto, cpu, cuda or cuda:N")
+        raise DeviceError(f"device {name!r} is unknown: use auto, cpu, cuda or cuda:N", value=name)
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         why = str(error).splitlines()[0]
-        raise DeviceError(f"device {name!r} cannot be used here ({why}): use auto or cpu") from error
+        raise DeviceError(f"device {name!r} cannot be used here ({why}): use auto or cpu", value=name) from error
     return device
 
 

@@ -151,7 +151,8 @@ class Estimator:
     def _predict(self) -> Array:
         with one_thread():
             window = torch.from_numpy(self._window[None]).to(self._device)  # (1, T, C)
-            return self._model(window)[0].cpu().numpy().astype(np.float64)
+            torque: Array = self._model(window)[0].cpu().numpy().astype(np.float64)
+            return torque
 
     def _trust(self, motion: Array, tau: Array) -> tuple[Validity, str, tuple[str, ...]]:
         if not np.isfinite(tau).all():

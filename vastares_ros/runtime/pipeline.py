@@ -175,7 +175,7 @@ def make_wrench_estimator(bundle: Bundle, arm: Arm, frame: str = "") -> WrenchEs
         frame: link in whose axes and about whose origin the wrench is given; empty for the tip.
 
     Raises:
-        RobotError: the torque is not in N·m (then `unit` is in `about`), or the URDF lacks a joint or a frame, or
+        RobotError: the torque is not in N·m (then the error has its `unit`), or the URDF lacks a joint or a frame, or
             pinocchio is not installed.
     """
     unit = bundle.effort.unit

@@ -31,7 +31,7 @@ class Zero:
     """
 
     def __init__(self, joints: Sequence[str], duration: float):
-        """Begin without bias."""
+        """Start with a bias of 0 for J `joints`; `set` looks back on a rest of `duration` [s]."""
         self._joints = tuple(joints)
         self.duration = duration
         self.reset()
@@ -64,7 +64,11 @@ class Zero:
         """
         covered = self._past[-1][1].t - self._past[0][1].t if self._past else 0.0
         if covered < self.duration:
-            raise VastaresError(f"only {covered:.2f} s of joint states so far, {self.duration:g} s are needed: wait")
+            raise VastaresError(
+                f"only {covered:.2f} s of joint states so far, {self.duration:g} s are needed: wait",
+                value=covered,
+                lower=self.duration,
+            )
         bad = next((e for _, e in reversed(self._past) if not e.valid), None)
         if bad:
             detail = f" ({bad.detail})" if bad.detail else ""
@@ -76,7 +80,10 @@ class Zero:
             j = int(fastest.argmax())
             raise VastaresError(
                 f"{self._joints[j]} moved at {fastest[j]:.3f} rad/s in the last {self.duration:g} s, and {speed:g} is "
-                f"allowed: let the arm stand still"
+                f"allowed: let the arm stand still",
+                joint=self._joints[j],
+                value=float(fastest[j]),
+                upper=speed,
             )
         self.bias = np.mean([e.tau_ext for _, e in self._past], axis=0)
         return self.bias

@@ -46,7 +46,7 @@ class Adaptation:
         bundle: the child.
         payload: what was added at the tip, where the bundle has identified dynamics.
         corrected: the joints that a correction helps, where it has none.
-        seconds: of motion that were used [s].
+        seconds: of motion that were used, by the stamps [s].
         travel: range of each joint's position in what was fitted, shape (J,) [rad].
         before: scores of the parent on the last third.
         after: scores of the child there.
@@ -74,13 +74,15 @@ def adapt(bundle: Bundle, parent: Parent, episodes: Sequence[Episode], seconds: 
         DatasetError: there is too little motion, or it has contact in it.
         RobotError: no joint moves the tip of the bundle's arm.
     """
-    episodes = between(episodes, 0, round(seconds * bundle.rate))
-    samples = sum(len(e) for e in episodes)
-    seconds = samples / bundle.rate
-    if seconds < SHORTEST - 1 / bundle.rate:
+    samples = _samples_within(episodes, seconds, bundle.rate)
+    episodes = between(episodes, 0, samples)
+    seconds = sum(e.duration for e in episodes)
+    if seconds < SHORTEST - (len(episodes) + 1) / bundle.rate:  # a piece ends a period before the time it stands for
         raise DatasetError(
             f"{seconds:.1f} s of motion are too little, at least {SHORTEST:g} s are needed: record half a minute in "
-            f"which every joint turns"
+            f"which every joint turns",
+            value=seconds,
+            lower=SHORTEST,
         )
     cut = round(FITTED * samples)
     window = bundle.model.config.window
@@ -137,6 +139,15 @@ def adapt(bundle: Bundle, parent: Parent, episodes: Sequence[Episode], seconds: 
     return Adaptation(child, payload, corrected, seconds, travel, before, after)
 
 
+def _samples_within(episodes: Sequence[Episode], seconds: float, rate: float) -> int:
+    """How many samples lie in the first `seconds` [s] by their stamps; a piece ends 1 / `rate` after its last."""
+    count, left = 0, seconds - 0.5 / rate
+    for e in episodes:
+        count += int((e.t - e.t[0] < left).sum())
+        left -= e.duration + 1 / rate
+    return count
+
+
 def _signals(bundle: Bundle, episode: Episode) -> tuple[Array, Array, Array]:
     """Features (N, C), torque (N, J) and the model's torque (N, J), from the first full window on."""
     x, tau = bundle.model.chain(bundle.rate, bundle.filter).run_afresh(episode)
@@ -166,7 +177,8 @@ def _fit_correction(bundle: Bundle, episodes: Sequence[Episode]) -> Tensor:
 
 def _error(predictions: Sequence[Prediction]) -> Array:
     """Mean squared error of the model, shape (J,)."""
-    return np.square(np.concatenate([p.tau_ext for p in predictions])).mean(axis=0)
+    error: Array = np.square(np.concatenate([p.tau_ext for p in predictions])).mean(axis=0)
+    return error
 
 
 def _refuse_contact(bundle: Bundle, predictions: Sequence[Prediction]) -> None:
@@ -179,5 +191,7 @@ def _refuse_contact(bundle: Bundle, predictions: Sequence[Prediction]) -> None:
         raise DatasetError(
             f"the recording does not fit a tool: {bundle.joints[j]} is {left[i, j]:.3g} {bundle.effort.unit} off at "
             f"{t[i] - t[0]:.1f} s, and is off by {ratio[j]:.1f} times as much as in the bundle's free motion: record "
-            f"anew, where nothing touches the arm"
+            f"anew, where nothing touches the arm",
+            joint=bundle.joints[j],
+            value=float(left[i, j]),
         )

@@ -565,4 +565,4 @@ def _recordings(episodes: Sequence[Episode]) -> list[str]:
 
 
 def _seconds(episodes: Sequence[Episode]) -> float:
-    return float(sum(e.t[-1] - e.t[0] for e in episodes))
+    return float(sum(e.duration for e in episodes))

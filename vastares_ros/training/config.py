@@ -29,10 +29,18 @@ def check_friction_model(where: str, friction_model: str, time_constant: float) 
         ConfigError: one of them is wrong.
     """
     if friction_model not in FRICTION_MODELS:
-        raise ConfigError(f"{where}friction_model is {friction_model!r}: use one of {', '.join(FRICTION_MODELS)}")
+        raise ConfigError(
+            f"{where}friction_model is {friction_model!r}: use one of {', '.join(FRICTION_MODELS)}",
+            field=f"{where}friction_model",
+            value=friction_model,
+        )
     if time_constant and not MIN_TIME_CONSTANT <= time_constant <= 3600:
         raise ConfigError(
-            f"{where}friction_time_constant is {time_constant:g}: use {MIN_TIME_CONSTANT:g} to 3600 s, or 0 for none"
+            f"{where}friction_time_constant is {time_constant:g}: use {MIN_TIME_CONSTANT:g} to 3600 s, or 0 for none",
+            field=f"{where}friction_time_constant",
+            value=time_constant,
+            lower=MIN_TIME_CONSTANT,
+            upper=3600,
         )
 
 
@@ -55,7 +63,11 @@ class RigidBodyModelConfig:
 
     def __post_init__(self) -> None:
         if self.kind not in ("none", "identified"):
-            raise ConfigError(f"rigid_body_model.kind is {self.kind!r}: use none or identified")
+            raise ConfigError(
+                f"rigid_body_model.kind is {self.kind!r}: use none or identified",
+                field="rigid_body_model.kind",
+                value=self.kind,
+            )
         check_friction_model("rigid_body_model.", self.friction_model, self.friction_time_constant)
 
 
@@ -101,7 +113,9 @@ class TrainConfig:
         if self.network.rigid_body_torque and self.rigid_body_model.kind == "none":
             raise ConfigError(
                 "network.rigid_body_torque is true, but there is no rigid-body model: set rigid_body_model.kind to "
-                "identified"
+                "identified",
+                field="network.rigid_body_torque",
+                value=True,
             )
         for name, low in (
             ("epochs", 1),
@@ -112,15 +126,38 @@ class TrainConfig:
             ("seed", 0),
         ):
             if getattr(self, name) < low:
-                raise ConfigError(f"{name} is {getattr(self, name)}: use {low} or more")
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}: use {low} or more",
+                    field=name,
+                    value=getattr(self, name),
+                    lower=low,
+                )
         if self.seed >= 2**32:
-            raise ConfigError(f"seed is {self.seed}: use less than 2^32")
+            raise ConfigError(
+                f"seed is {self.seed}: use less than 2^32", field="seed", value=self.seed, upper=2**32 - 1
+            )
         if not self.learning_rate > 0:
-            raise ConfigError(f"learning_rate is {self.learning_rate}: use a number above 0")
+            raise ConfigError(
+                f"learning_rate is {self.learning_rate}: use a number above 0",
+                field="learning_rate",
+                value=self.learning_rate,
+                lower=0,
+            )
         if not 0 < self.plateau_factor < 1:
-            raise ConfigError(f"plateau_factor is {self.plateau_factor}: use a number between 0 and 1")
+            raise ConfigError(
+                f"plateau_factor is {self.plateau_factor}: use a number between 0 and 1",
+                field="plateau_factor",
+                value=self.plateau_factor,
+                lower=0,
+                upper=1,
+            )
         if self.weight_decay < 0:
-            raise ConfigError(f"weight_decay is {self.weight_decay}: use 0 or more")
+            raise ConfigError(
+                f"weight_decay is {self.weight_decay}: use 0 or more",
+                field="weight_decay",
+                value=self.weight_decay,
+                lower=0,
+            )
 
 
 def read_config(path: Path | None, given: Mapping[str, Any]) -> TrainConfig:
@@ -139,4 +176,4 @@ def read_config(path: Path | None, given: Mapping[str, Any]) -> TrainConfig:
     try:
         return from_mapping(TrainConfig, {**values, **given})
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}", path=path, **error.about) from error
+        raise error.within(path, path=path) from error

@@ -59,7 +59,11 @@ class IdentifyConfig:
         check_friction_model("", self.friction_model, self.friction_time_constant)
         kind = KINDS[self.model]
         if self.friction_time_constant and not (issubclass(kind, RigidBodyModel) and kind.adapts_friction):
-            raise ConfigError(f"model {self.model} has no adaptive friction: leave out friction_time_constant")
+            raise ConfigError(
+                f"model {self.model} has no adaptive friction: leave out friction_time_constant",
+                field="friction_time_constant",
+                value=self.friction_time_constant,
+            )
 
 
 def identify_bundle(

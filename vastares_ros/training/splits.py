@@ -24,13 +24,17 @@ def split(
     tested, validated = dataset.pick(test), dataset.pick(validation)
     both = {e.recording for e in tested} & {e.recording for e in validated}
     if both:
-        raise DatasetError(f"recording {sorted(both)[0]!r} is named for test and for validation: choose one")
+        raise DatasetError(
+            f"recording {sorted(both)[0]!r} is named for test and for validation: choose one", recording=sorted(both)[0]
+        )
     held_out = {e.name for e in tested + validated}
     training = tuple(e for e in dataset.episodes if e.name not in held_out)
     cut_through = {e.recording for e in training} & {e.recording for e in tested + validated}
     if cut_through:
         name = sorted(cut_through)[0]
-        raise DatasetError(f"recording {name!r} is partly held out: neighbours would leak, so name the whole recording")
+        raise DatasetError(
+            f"recording {name!r} is partly held out: neighbours would leak, so name the whole recording", recording=name
+        )
     if not training:
         raise DatasetError("every recording is held out: leave at least one to train on")
     return training, validated, tested
@@ -49,7 +53,9 @@ def paper_split(dataset: Dataset, name: str) -> tuple[tuple[Episode, ...], tuple
     if held <= first:
         raise DatasetError(
             f"the split {name} of [1] trains on {first} samples and tests on the next {following}, the dataset holds "
-            f"{held}: split by recording with --test instead"
+            f"{held}: split by recording with --test instead",
+            value=held,
+            lower=first + 1,
         )
     return between(dataset.episodes, 0, first), between(dataset.episodes, first, first + following)
 

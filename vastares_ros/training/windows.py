@@ -37,7 +37,10 @@ class Windows:
             longest = max((len(e) for e in episodes), default=0)
             raise DatasetError(
                 f"too short: the longest of {len(episodes)} episodes has {longest} samples, a window takes {length}. "
-                f"Record more, or make network.window smaller"
+                f"Record more, or make network.window smaller",
+                field="network.window",
+                value=longest,
+                lower=length,
             )
         chain = model.chain(rate, filter_config)
         parts = [chain.run_afresh(e) for e in usable]

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bags: `decode` (bytes ↔ columns), `read` (a file → columns → a `Recording`), `write` (columns → a file)."""
 
+from vastares_ros.io.formats import DEFAULT_TOPIC
+
 from .decode import JOINT_STATE, JointStates, MessageTable, in_order, iter_messages
 from .read import (
     ABSURD,
-    DEFAULT_TOPIC,
     BagFacts,
     JointStateFacts,
     Recording,

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader as Ros2Reader
 
-from vastares_ros.core.errors import BagError, VastaresError
+from vastares_ros.core.errors import BagError, VastaresError, one_line
 from vastares_ros.core.joints import JointAssembler, columns, field
 from vastares_ros.core.samples import Array, Episode, seconds
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate
@@ -85,7 +85,7 @@ class Recording:
 
     def lines(self) -> list[str]:
         """Lines for people: what was read, left out and split, and why."""
-        duration = sum(e.t[-1] - e.t[0] for e in self.episodes)
+        duration = sum(e.duration for e in self.episodes)
         pieces = f"{len(self.episodes)} piece" + "s" * (len(self.episodes) > 1)
         found = f"{self.messages} messages on {self.topic}: {self.samples} samples at {self.rate:.1f} Hz"
         lines = [f"{self.name}: {found} in {pieces} ({duration:.1f} s)"]
@@ -225,7 +225,11 @@ def read_joint_states(path: str | Path, topic: str = DEFAULT_TOPIC) -> JointStat
                 layout = (table.names, table.position.shape[1], table.velocity.shape[1], table.effort.shape[1])
                 parts[layout].append((at[index], table))
     if not parts:
-        raise BagError(f"{path}: no message on {topic}: was the robot's driver running while it was recorded?")
+        raise BagError(
+            f"{path}: no message on {topic}: was the robot's driver running while it was recorded?",
+            path=path,
+            topic=topic,
+        )
     which = np.empty(len(receive), dtype=np.intp)
     tables = []
     for k, group in enumerate(parts.values()):
@@ -246,17 +250,28 @@ def published_names(states: JointStates) -> tuple[str, ...]:
         if twice := {name for name in table.names if table.names.count(name) > 1}:
             raise BagError(
                 f"{_where(states)}: joint {sorted(twice)[0]!r} stands twice in one message: name the arm's "
-                "joints with --joints, or record the drivers on separate topics"
+                "joints with --joints, or record the drivers on separate topics",
+                path=states.path,
+                topic=states.topic,
+                joint=sorted(twice)[0],
             )
         together = [arm for arm in arms if arm.keys() & set(table.names)]
         arms = [arm for arm in arms if arm not in together]
         if table.names:
             arms.append(dict.fromkeys(chain(*together, table.names)))
     if not arms:
-        raise BagError(f"{_where(states)}: the messages name no joints: a driver that fills `name` is needed")
+        raise BagError(
+            f"{_where(states)}: the messages name no joints: a driver that fills `name` is needed",
+            path=states.path,
+            topic=states.topic,
+        )
     if len(arms) > 1:
         sets = " and ".join(f"[{', '.join(arm)}]" for arm in arms)
-        raise BagError(f"{_where(states)}: messages hold different joints, {sets}: choose with --joints")
+        raise BagError(
+            f"{_where(states)}: messages hold different joints, {sets}: choose with --joints",
+            path=states.path,
+            topic=states.topic,
+        )
     return tuple(arms[0])
 
 
@@ -286,13 +301,14 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
             f"{where}: no joint {', '.join(map(repr, absent))}; published are {', '.join(published)}: "
             "is it of this arm? `vastares prepare` chooses with --joints",
             path=states.path,
+            topic=states.topic,
             joint=absent[0],
         )
     _refuse_shared_joints(where, joints, states)
     try:
         index, q, qd, tau = _assemble(states, joints, scale)
     except VastaresError as error:
-        raise BagError(f"{where}: {error}") from None
+        raise BagError(f"{where}: {error}", **error.about | {"path": states.path, "topic": states.topic}) from None
     relevant = sum(len(t) for t in states.tables if set(joints) & set(t.names))
 
     stamp_ns = in_order(states, "stamp_ns")[index]
@@ -304,7 +320,9 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
     try:
         rate = measured_rate(t)
     except BagError as error:
-        raise BagError(f"{where}: {error}: record longer") from None
+        raise BagError(
+            f"{where}: {error}: record longer", **error.about | {"path": states.path, "topic": states.topic}
+        ) from None
 
     path = states.path.absolute()
     name = path.name if path.is_dir() else path.stem
@@ -312,7 +330,10 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
     if not episodes:
         raise BagError(
             f"{where}: no continuous piece of {MIN_PIECE:g} s in {int(finite.sum())} samples at {rate:.1f} Hz "
-            f"({cuts.gaps} gaps, {cuts.jumps} backward jumps, {cuts.repeats} repeats): record longer"
+            f"({cuts.gaps} gaps, {cuts.jumps} backward jumps, {cuts.repeats} repeats): record longer",
+            value=int(finite.sum()),
+            path=states.path,
+            topic=states.topic,
         )
     return Recording(
         name=name,
@@ -338,10 +359,6 @@ def _where(states: JointStates) -> str:
     return f"{states.path}, topic {states.topic}"
 
 
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
-
-
 def _bag_files(path: Path) -> list[Path]:
     """The bag files in a folder, or the file itself."""
     return sorted(file for file in path.iterdir() if file.suffix in _REPAIR) if path.is_dir() else [path]
@@ -355,11 +372,13 @@ def _reader(path: Path) -> tuple[Reader, tuple[str, ...]]:
     if not path.exists():
         raise BagError(f"{path} does not exist: give a .bag, .db3 or .mcap file, or a rosbag2 folder", path=path)
     if any((path / index).is_file() for index in ("dataset.yaml", "bundle.yaml")):
-        raise BagError(f"{path} is a dataset or a bundle: give the bag, a .bag, .db3 or .mcap file or a rosbag2 folder")
+        raise BagError(
+            f"{path} is a dataset or a bundle: give the bag, a .bag, .db3 or .mcap file or a rosbag2 folder", path=path
+        )
     files = _bag_files(path)
     for file in files:
         if file.suffix not in _REPAIR:
-            raise BagError(f"{file} is no bag: give a .bag, .db3 or .mcap file, or a rosbag2 folder")
+            raise BagError(f"{file} is no bag: give a .bag, .db3 or .mcap file, or a rosbag2 folder", path=file)
         if not file.stat().st_size:
             raise BagError(f"{file} is empty: record it again", path=file)
     notes: tuple[str, ...] = ()
@@ -371,12 +390,14 @@ def _reader(path: Path) -> tuple[Reader, tuple[str, ...]]:
         except Exception as error:  # as in `_open`
             if len(files) != 1:
                 raise
-            notes = (f"metadata.yaml does not fit ({_reason(error)}), so {files[0].name} is read without it",)
+            notes = (f"metadata.yaml does not fit ({one_line(error)}), so {files[0].name} is read without it",)
     if not files:
-        raise BagError(f"{path} holds no bag: give a .bag, .db3 or .mcap file, or a rosbag2 folder")
+        raise BagError(f"{path} holds no bag: give a .bag, .db3 or .mcap file, or a rosbag2 folder", path=path)
     if len(files) > 1:
         names = ", ".join(file.name for file in files)
-        raise BagError(f"{path} holds {len(files)} bag files and no metadata.yaml: name them one by one ({names})")
+        raise BagError(
+            f"{path} holds {len(files)} bag files and no metadata.yaml: name them one by one ({names})", path=path
+        )
     reader: Reader = Ros1Reader(files[0]) if files[0].suffix == ".bag" else Ros2Reader(files[0])
     reader.open()
     return reader, notes
@@ -394,7 +415,7 @@ def _open(path: Path) -> Iterator[tuple[Reader, tuple[str, ...]]]:
     except Exception as error:  # a damaged file fails anywhere in the library: struct, sqlite, zstd, assertions
         repair = _REPAIR.get(path.suffix, "mcap recover or sqlite3's .recover on the file in it")
         raise BagError(
-            f"{path} cannot be read as a bag ({_reason(error)}): if it was cut short, try {repair}", path=path
+            f"{path} cannot be read as a bag ({one_line(error)}): if it was cut short, try {repair}", path=path
         ) from error
 
 
@@ -471,7 +492,8 @@ def _refuse_shared_joints(where: str, joints: Sequence[str], states: JointStates
         if shared := one & other:
             raise BagError(
                 f"{where}: joint {sorted(shared)[0]!r} comes in messages of [{', '.join(parts[one])}] and of "
-                f"[{', '.join(parts[other])}], as if two robots share the topic: record them on separate topics"
+                f"[{', '.join(parts[other])}], as if two robots share the topic: record them on separate topics",
+                joint=sorted(shared)[0],
             )
 
 
