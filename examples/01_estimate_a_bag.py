@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the program."""
+    """Parse the command line and run; bad input ends it with status 2."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", help="folder of `vastares identify` or `vastares train`")
     parser.add_argument("bag", help="a .bag, .db3 or .mcap file, or a rosbag2 folder")

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the program."""
+    """Parse the command line and run; bad input ends it with status 2."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", help="folder of `vastares prepare`")
     parser.add_argument("--test", required=True, metavar="RECORDING", help="recording to judge on; it sets nothing")

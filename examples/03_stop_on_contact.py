@@ -115,7 +115,7 @@ class StopOnContact(Node):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Make the parser of the command line."""
     made = argparse.ArgumentParser(
         description=__doc__,
         epilog="ROS arguments come last: --ros-args -r joint_states:=/arm/joint_states",

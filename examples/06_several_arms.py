@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the program."""
+    """Parse the command line and run; bad input ends it with status 2."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bag", help="bag with the joints of all arms on /joint_states")
     parser.add_argument("bundles", nargs="+", metavar="bundle", help="one for each arm")

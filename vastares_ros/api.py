@@ -212,5 +212,5 @@ def identify(
         RobotError: there is no URDF, or it does not fit.
         DatasetError: a recording is unknown, or nothing is left to identify from.
     """
-    arm = dataset_arm(dataset, urdf, load_robot(robot) if robot else None)
+    arm = dataset_arm(dataset, urdf, robot)
     return identify_bundle(dataset, arm, config or IdentifyConfig(), test, validation)[0]

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the program."""
+    """Parse the command line and run; bad input ends it with status 2."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bags", nargs="+", metavar="bag", help="free motion; the first one is held out to judge on")
     parser.add_argument("--estimate", required=True, metavar="BAG", help="bag to estimate")

@@ -5,12 +5,13 @@
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from vastares_ros.cli.main import main
 from vastares_ros.core.robot import Effort
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.datasets import write_dataset
-from vastares_ros.io.robots import config_folder
+from vastares_ros.io.robots import config_folder, load_robot
 
 pytest.importorskip("pinocchio")
 
@@ -127,3 +128,23 @@ def test_bad_input(prepared, arm_dataset, tmp_path, capsys):
     assert "no episode 'four'" in fails(capsys, prepared, "--test", "four", "-o", out)
     assert "every recording is held out" in fails(capsys, prepared, "--test", "one", "two", "three", "-o", out)
     assert not out.exists()
+
+
+@pytest.mark.slow
+def test_a_robot_of_ones_own_whose_joints_have_a_prefix(arm_dataset, tmp_path, capsys):
+    ur5 = load_robot("ur5")
+    joints = tuple(f"left_{joint}" for joint in ur5.urdf_joints)
+    episodes = tuple(replace(e, joints=joints) for e in arm_dataset.episodes)
+    write_dataset(tmp_path / "d", replace(arm_dataset, robot="left", joints=joints, episodes=episodes))
+    (tmp_path / "arm.urdf").write_text(ur5.urdf)
+    robot = {"name": "left", "rate": 125.0, "tip": ur5.tip, "urdf": "arm.urdf", "urdf_joints": list(ur5.urdf_joints)}
+    robot["drivers"] = [{"name": "driver", "joints": list(joints), "effort": {"unit": "N·m"}}]
+    (tmp_path / "left.yaml").write_text(yaml.safe_dump(robot))
+    argv = [str(tmp_path / "d"), "--test", "three", "-o", str(tmp_path / "b")]
+    assert "no URDF of robot 'left': give one with --urdf, or" in fails(capsys, *argv)
+    assert main(["identify", *argv, "--robot", str(tmp_path / "left.yaml")]) == 0
+    bundle = load_bundle(tmp_path / "b")
+    assert bundle.joints == joints and bundle.metrics["nmse_mean"]["model"] < 0.01
+    assert bundle.model.dynamics.arm.tip == ur5.tip
+    assert main(["train", *argv, "--force", "--robot", str(tmp_path / "left.yaml")]) == 2
+    assert "--robot is for a rigid-body model" in capsys.readouterr().err

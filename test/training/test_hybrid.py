@@ -128,7 +128,7 @@ def test_a_rigid_body_model_that_cannot_be_is_refused(dataset, tmp_path):
     with pytest.raises(RobotError, match="has no URDF of robot 'twolink': give one with --urdf"):
         fit(dataset, config(), CPU, validation=["two"])
     with pytest.raises(RobotError, match=r"nowhere\.urdf cannot be read"):
-        fit(dataset, config(), CPU, validation=["two"], urdf=tmp_path / "nowhere.urdf")
+        fit(dataset, config(), CPU, validation=["two"], arm=dataset_arm(dataset, tmp_path / "nowhere.urdf"))
     with pytest.raises(ConfigError, match=r"network\.rigid_body_torque is true, but there is no rigid-body model"):
         config(rigid_body_model={}, network={"rigid_body_torque": True})
     with pytest.raises(ConfigError, match=r"rigid_body_model\.kind is 'magic': use none or identified"):

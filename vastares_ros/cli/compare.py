@@ -53,7 +53,7 @@ AROUND = 0.3  # of a push that is drawn [s]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Step all bundles through all recordings, compare them, and write tables, pictures and a page."""
     importlib.import_module("matplotlib")  # fails now where it is missing
     torch.set_num_threads(1)  # as in the node: another number may round otherwise
     check_output(args.output, FIGURES, args.force)
@@ -162,7 +162,7 @@ def _injected(file: Path, profile: Profile, recording: Recording, arm: Arm) -> I
         within = profile.within(max(e.t[-1] for e in recording.episodes) - begin)
         injector = Injector(within, arm)
     except (ConfigError, RobotError) as error:
-        raise type(error)(f"{file}: {recording.name}: {error}") from error
+        raise error.within(f"{file}: {recording.name}") from error
     pushed = []
     for e in recording.episodes:
         tau_ext, _ = injector.apply(e.t - begin, e.q)
@@ -229,7 +229,7 @@ def _draw(
     pushed: Sequence[Pushed],
     traces: Mapping[str, Sequence[Trace]],
 ) -> dict[str, Path]:
-    """Pictures by caption."""
+    """Draw the pictures, and return their files by caption."""
     found, unit = figures.estimators, figures.unit
     nmse = folder / "nmse.png"
     drawn = {"nmse of free motion by joint: smaller is better, and a grid line is a factor of ten.": nmse}

@@ -25,7 +25,7 @@ from vastares_ros.training.evaluate import predict, score
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Score the bundle on all sources, and print, write and draw the figures."""
     page = args.report / "report.html" if args.report else None
     if page:
         importlib.import_module("matplotlib")  # fails now where it is missing

@@ -60,7 +60,7 @@ Rows = dict[str, TrainConfig]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Run or read the cells of an experiment, and write its table and pictures; 2 if a cell failed."""
     if args.seeds < 1 or args.jobs < 1:
         raise ConfigError(f"--seeds is {args.seeds} and --jobs {args.jobs}: use 1 or more")
     if args.ray:

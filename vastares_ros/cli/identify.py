@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         check_file(args.json, args.force)
     config = _config(args)
     dataset = load_dataset(args.dataset)
-    arm = dataset_arm(dataset, args.urdf)
+    arm = dataset_arm(dataset, args.urdf, args.robot)
     with messages.status("identifying"):
         bundle, found = identify_bundle(dataset, arm, config, args.test, args.validation)
     save_bundle(args.output, bundle, args.force)

@@ -38,7 +38,7 @@ from vastares_ros.cli.console import (
 )
 from vastares_ros.core.errors import ConfigError, OutputError
 from vastares_ros.io.bundles import INDEX, save_bundle
-from vastares_ros.io.datasets import load_dataset
+from vastares_ros.io.datasets import dataset_arm, load_dataset
 from vastares_ros.io.folders import check_file, check_output
 from vastares_ros.report.render import terminal
 from vastares_ros.report.tables import scores_table
@@ -63,11 +63,13 @@ def run(args: argparse.Namespace) -> int:
     config = read_config(args.config, given)
     if args.rigid_body_model:
         config = replace(config, rigid_body_model=replace(config.rigid_body_model, kind=args.rigid_body_model))
-    if args.urdf and config.rigid_body_model.kind == "none":
-        raise ConfigError("--urdf is for a rigid-body model: give --rigid-body-model identified as well")
+    for option in ("urdf", "robot"):
+        if getattr(args, option) and config.rigid_body_model.kind == "none":
+            raise ConfigError(f"--{option} is for a rigid-body model: give --rigid-body-model identified as well")
     device = device_for(args.device)
     torch.set_num_threads(1)  # threads gain nothing on layers this small, and wait for one another on a busy machine
     dataset = load_dataset(args.dataset)
+    arm = None if config.rigid_body_model.kind == "none" else dataset_arm(dataset, args.urdf, args.robot)
     checkpoint = args.output.with_name(args.output.name + ".checkpoint")
     if checkpoint.exists() and not args.resume:
         if not args.force:
@@ -77,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         messages.print(f"nothing to resume: there is no {checkpoint}, so training starts at the first epoch")
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     with _reporter(config, args.json_progress) as report, _stoppable(checkpoint):
-        bundle = fit(dataset, config, device, args.test, args.validation, report, checkpoint, args.split, args.urdf)
+        bundle = fit(dataset, config, device, args.test, args.validation, report, checkpoint, args.split, arm)
     save_bundle(args.output, bundle, args.force)
     checkpoint.unlink(missing_ok=True)
     split = bundle.training["split"]

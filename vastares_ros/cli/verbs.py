@@ -121,6 +121,15 @@ def _pace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, default=1.0, help="times the recorded pace (default: %(default)s)")
 
 
+def _robot_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--robot",
+        metavar="NAME|FILE",
+        help="robot whose URDF, tip and joint names count: a known one, or the YAML file that the dataset was prepared "
+        "with (default: the known one of the dataset's name)",
+    )
+
+
 def _urdf(parser: argparse.ArgumentParser, help: str) -> None:
     parser.add_argument("--urdf", type=Path, metavar="FILE", help=help)
 
@@ -209,6 +218,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
         "the config's)",
     )
     _urdf(parser, "URDF for the rigid-body model (default: the robot's)")
+    _robot_file(parser)
     parser.add_argument("--epochs", type=int, help="passes over the data (default: the config's)")
     parser.add_argument("--seed", type=int, help="of weights and order (default: the config's)")
     _device(parser)
@@ -222,7 +232,8 @@ def _train(parser: argparse.ArgumentParser) -> None:
 def _identify(parser: argparse.ArgumentParser) -> None:
     _dataset(parser)
     _output(parser, "BUNDLE", "folder to write")
-    _urdf(parser, "URDF of the arm (default: that of the dataset's robot)")
+    _urdf(parser, "URDF of the arm (default: the robot's)")
+    _robot_file(parser)
     parser.add_argument(
         "--friction-model", choices=FRICTION_MODELS, default="extended", help="terms of friction (default: extended)"
     )

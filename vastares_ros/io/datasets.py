@@ -21,11 +21,11 @@ import yaml
 
 from vastares_ros.core.arm import Arm, resolve_arm
 from vastares_ros.core.errors import DatasetError, one_line
-from vastares_ros.core.robot import Effort, Robot
+from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode
 
 from .folders import sha256, written_folder
-from .robots import known_robot, read_urdf
+from .robots import known_robot, load_robot, read_urdf
 
 SCHEMA = 1
 INDEX = "dataset.yaml"
@@ -123,21 +123,21 @@ def write_into(folder: Path, dataset: Dataset) -> Dataset:
     return replace(dataset, sha256=total)
 
 
-def dataset_arm(dataset: Dataset, urdf: str | Path | None = None, robot: Robot | None = None) -> Arm:
+def dataset_arm(dataset: Dataset, urdf: str | Path | None = None, robot: str | Path | None = None) -> Arm:
     """The arm that a dataset was recorded from, by the rule of `core.arm.resolve_arm`.
 
     Args:
         dataset: its robot is looked up, and its joints in the URDF.
         urdf: file to take instead of the robot's URDF.
-        robot: what the robot is; by default the one of that name in the package.
+        robot: name or YAML file of the robot; by default the dataset's robot in the package.
 
     Raises:
         RobotError: the file cannot be read, none is given where the robot has none, or it lacks a joint.
     """
     text = read_urdf(urdf) if urdf else ""
     gravity = not dataset.effort.gravity_compensated
-    robot = robot or known_robot(dataset.robot)
-    return resolve_arm(dataset.joints, robot, text, gravity=gravity, robot_name=dataset.robot)
+    known = load_robot(robot) if robot else known_robot(dataset.robot)
+    return resolve_arm(dataset.joints, known, text, gravity=gravity, robot_name=dataset.robot)
 
 
 def file_name(episode: str) -> str:

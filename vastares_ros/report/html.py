@@ -46,7 +46,7 @@ class Curves(Protocol):
 
     @property
     def episode(self) -> str:
-        """Its name."""
+        """Name of the episode that the curves are of."""
 
     @property
     def t(self) -> Array:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def terminal(table: Table) -> rich.table.Table:
-    """For `rich.console.Console.print`."""
+    """A table that `rich.console.Console.print` takes."""
     from rich.markup import escape
     from rich.table import Table as RichTable
 

@@ -115,11 +115,11 @@ class Identifying:
         return int(self.config.network.window)
 
     def with_seeds(self, count: int) -> list[Identifying]:
-        """Itself alone."""
+        """Itself alone, since an identification has no seed."""
         return [self]
 
     def bundles(self, dataset: Dataset, cells: Sequence[Cell]) -> Sequence[Bundle | Exception]:
-        """Identify once."""
+        """Identify once, for the one cell that there is."""
         of, arm = cells[0], dataset_arm(dataset)
         held_out = (of.test, of.validation, of.skip)
         return [identify_bundle(dataset, arm, self.config, *held_out, cross_validate=False)[0]]

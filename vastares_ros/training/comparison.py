@@ -474,7 +474,7 @@ def _contact(
     in_bounds, in_peaks = (np.array([(x / unit).max() for x in true]) for unit in (bundle.bound, highest))  # (P,)
 
     def detection(threshold: float) -> dict[str, Any]:
-        """Fields of `Detection`."""
+        """The fields of a `Detection` at this threshold."""
         found = [detection_delays(t, s, threshold, of) for (t, s), of in zip(under_pushes, pushes, strict=True)]
         delays = np.concatenate([*found, np.empty(0)])
         return {
@@ -485,7 +485,7 @@ def _contact(
         }
 
     def level(threshold: float) -> dict[str, Any]:
-        """Fields of `Level`."""
+        """The fields of a `Level` at this threshold."""
         return {"false_alarms": sum(len(alarms(t, s, threshold)) for t, s in judged), **detection(threshold)}
 
     tail = fit_tail(calibrating)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import ConfigError
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.signals import FilterConfig
@@ -41,7 +42,7 @@ def fit(
     report: Callable[[Progress], None] = lambda progress: None,
     checkpoint: Path | None = None,
     paper: str = "",
-    urdf: Path | None = None,
+    arm: Arm | None = None,
 ) -> Bundle:
     """Train on what is not held out, and judge on test recordings (else on validation, else on training recordings).
 
@@ -50,7 +51,7 @@ def fit(
     set nothing.
 
     With a rigid-body model in the configuration the network corrects what is identified of the dataset's arm, see
-    `hybrid`; `urdf` is a file to take instead of the robot's own.
+    `hybrid`; `arm` is taken instead of that of the dataset's robot in the package.
 
     With `paper`, a name of `PAPER_SPLITS`, `test` and `validation` do not count. Recordings that it cuts through are
     listed as `leakage` beside the figures.
@@ -59,7 +60,7 @@ def fit(
         ConfigError: training diverged.
         DatasetError: see `split`, `paper_split` and `train`.
     """
-    (bundle,) = fit_seeds(dataset, config, [config.seed], device, test, validation, 0, report, checkpoint, paper, urdf)
+    (bundle,) = fit_seeds(dataset, config, [config.seed], device, test, validation, 0, report, checkpoint, paper, arm)
     if isinstance(bundle, ConfigError):
         raise bundle
     return bundle
@@ -76,7 +77,7 @@ def fit_seeds(
     report: Callable[[Progress], None] = lambda progress: None,
     checkpoint: Path | None = None,
     paper: str = "",
-    urdf: Path | None = None,
+    arm: Arm | None = None,
     cross_validate: bool = True,
 ) -> list[Bundle | ConfigError]:
     """`fit` for several seeds in one batched pass; for a seed that diverged, the reason.
@@ -100,7 +101,7 @@ def fit_seeds(
         most = FOLDS if cross_validate and not validated else 0
         run = train_networks(dataset.rate, config, seeds, device, training, validated, most, report, checkpoint)
     else:
-        arm = dataset_arm(dataset, urdf)
+        arm = arm or dataset_arm(dataset)
         run = train_hybrids(dataset, arm, config, seeds, device, training, validated, report, checkpoint)
     trained = next((m for m in run.models if not isinstance(m, ConfigError)), None)
     if trained is None:
