@@ -17,7 +17,7 @@ from vastares_ros.core.signals import windows
 from vastares_ros.models.networks import NetworkModel
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.runtime.device import device_for
-from vastares_ros.training import processor
+from vastares_ros.training import torch_settings
 from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.seeds import SeedRun
 from vastares_ros.training.torch_settings import quick_products
