@@ -255,6 +255,6 @@ def test_quick_products_are_not_taken_where_they_would_cost_precision(monkeypatc
     if getattr(settings, "fp32_precision", None) is None:
         pytest.skip("this torch has no such setting")
     before = settings.fp32_precision
-    monkeypatch.setattr(processor, "_exact_by_onednn", lambda: False)
+    monkeypatch.setattr(torch_settings, "_exact_by_onednn", lambda: False)
     with quick_products():
         assert settings.fp32_precision == before
