@@ -137,7 +137,7 @@ def main() -> None:
     _simulated(args.output / "simulated", args.jobs)
     parts.append(_physics(args.output))
     first = ROBOTS[0]
-    _picture(args.output / first.name, first.test, args.page.with_name(f"{first.name}_{first.test}.png"))
+    _picture(args.output / first.name, first.test, args.page.parents[1] / f"{first.name}_{first.test}.png")
     args.page.write_text("\n".join(parts), encoding="utf-8")
     print(args.page)
 
@@ -225,8 +225,8 @@ def _proposed(folder: Path) -> Path:
 
 
 def _picture(folder: Path, test: str, file: Path) -> None:
-    """The test recording as the first seed of the network sees it."""
-    model = load_bundle(_proposed(folder))
+    """The picture of the README: the test recording by the rigid-body model with adaptive friction."""
+    model = load_bundle(folder / "contact" / "adaptive")
     episodes = load_dataset(folder / "dataset").pick([test])
     (seen,) = predict(model.model, model.ridge, model.filter, model.rate, episodes)
     pictures.torques(file, model.joints, seen.t, seen.tau_meas, seen.tau["model"], model.bound, model.effort.unit)
