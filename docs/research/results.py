@@ -31,8 +31,8 @@ from vastares_ros.io.datasets import Dataset, is_dataset, load_dataset
 from vastares_ros.report import pictures
 from vastares_ros.report.render import markdown
 from vastares_ros.report.tables import Cell, Table, experiment_table, figures
-from vastares_ros.training.cells import RowSummary, Spread
 from vastares_ros.training.evaluate import predict
+from vastares_ros.training.experiment_cells import RowSummary, Spread
 
 PROPOSED = "ResLSTM+SA+VA-TA"
 RIVALS = ("LSTM", "GRU", "RNN", "MLP", "Transformer")

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from vastares_ros.report.render import html, markdown, terminal
 from vastares_ros.report.tables import Cell, Table, experiment_table, figures, scores_table
-from vastares_ros.training.cells import RowSummary, Spread
 from vastares_ros.training.evaluate import Scores
+from vastares_ros.training.experiment_cells import RowSummary, Spread
 
 TABLE = Table(
     "A [title]",

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
-from vastares_ros.training.cells import CellResult
 from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.experiment import EXPERIMENTS, TUNED, attention_weights, chosen, default_test
+from vastares_ros.training.experiment_cells import CellResult
 from vastares_ros.training.fit import fit
 
 

@@ -34,16 +34,6 @@ from vastares_ros.report import pictures
 from vastares_ros.report.render import markdown
 from vastares_ros.report.tables import experiment_table
 from vastares_ros.runtime.device import device_for
-from vastares_ros.training.cells import (
-    Cell,
-    CellResult,
-    RowSummary,
-    Training,
-    make_cells,
-    over_recordings,
-    run_cells,
-    summarise,
-)
 from vastares_ros.training.config import TrainConfig, read_config
 from vastares_ros.training.experiment import (
     EXPERIMENTS,
@@ -53,7 +43,17 @@ from vastares_ros.training.experiment import (
     default_test,
     physics,
 )
-from vastares_ros.training.paper import PRINTED
+from vastares_ros.training.experiment_cells import (
+    Cell,
+    CellResult,
+    RowSummary,
+    Training,
+    make_cells,
+    over_recordings,
+    run_cells,
+    summarise,
+)
+from vastares_ros.training.paper_tables import PRINTED
 from vastares_ros.training.splits import leakage_warning, paper_split, split
 
 Rows = dict[str, TrainConfig]

@@ -15,7 +15,7 @@ from vastares_ros.core.errors import RobotError
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.folders import check_file
 from vastares_ros.io.robots import bundle_arm
-from vastares_ros.report.layouts import Topics, foxglove, plotjuggler, rviz
+from vastares_ros.report.viewer_layouts import Topics, foxglove, plotjuggler, rviz
 from vastares_ros.runtime.bundle import Bundle
 
 

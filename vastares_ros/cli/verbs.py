@@ -22,7 +22,7 @@ from typing import NoReturn
 from vastares_ros.core.robot import UNITS, normal_unit
 from vastares_ros.io.formats import DEFAULT_TOPIC, FORMAT_NAMES, RTDE_TORQUE
 from vastares_ros.models.method_labels import LABELS
-from vastares_ros.training.paper import EXPERIMENT_NAMES, PAPER_SPLITS
+from vastares_ros.training.paper_tables import EXPERIMENT_NAMES, PAPER_SPLITS
 
 RECORDING = ".bag, .db3, .mcap or a rosbag2 folder"
 VIEWERS = ("plotjuggler", "rviz", "foxglove")

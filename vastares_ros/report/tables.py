@@ -15,9 +15,9 @@ if TYPE_CHECKING:  # tables are made for verbs that need neither torch nor pinoc
     from vastares_ros.runtime.bundle import Bundle
     from vastares_ros.runtime.parity import Parity
     from vastares_ros.training.adapt import Adaptation
-    from vastares_ros.training.cells import RowSummary
     from vastares_ros.training.comparison import Comparison, Contact, Detected, EstimatorFigures, Level
     from vastares_ros.training.evaluate import Scores
+    from vastares_ros.training.experiment_cells import RowSummary
 
 NONE = "–"
 Best = Callable[[Sequence[float]], float]

@@ -17,10 +17,10 @@ from vastares_ros.core.signals import windows
 from vastares_ros.models.methods import METHODS
 from vastares_ros.runtime.bundle import Bundle
 
-from .cells import CellResult, Identifying, Recipe, Training
 from .config import RigidBodyModelConfig, TrainConfig
+from .experiment_cells import CellResult, Identifying, Recipe, Training
 from .identify import IdentifyConfig
-from .paper import TABLE_NAMES
+from .paper_tables import TABLE_NAMES
 
 HELD_OUT = 0.2  # of the samples, at least, in the recordings that are held out where none are named
 TUNED = ("lstm", "gru", "rnn", "mlp", "transformer", "va_sta_reslstm")

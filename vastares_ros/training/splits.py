@@ -10,7 +10,7 @@ from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.samples import Episode
 from vastares_ros.io.datasets import Dataset
 
-from .paper import PAPER_SPLITS
+from .paper_tables import PAPER_SPLITS
 
 
 def split(

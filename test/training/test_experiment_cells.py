@@ -9,8 +9,9 @@ from vastares_ros.core.errors import ConfigError, DatasetError
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.datasets import write_dataset
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
-from vastares_ros.training import cells as cells_module
-from vastares_ros.training.cells import (
+from vastares_ros.training import experiment_cells
+from vastares_ros.training.config import TrainConfig
+from vastares_ros.training.experiment_cells import (
     CellResult,
     Identifying,
     Training,
@@ -20,7 +21,6 @@ from vastares_ros.training.cells import (
     run_pass,
     summarise,
 )
-from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.identify import IdentifyConfig
 
 SMALL = TrainConfig(network=NetworkConfig(window=8, hidden=4, hidden_layers=1), epochs=1)
@@ -89,7 +89,7 @@ def test_seeds_of_a_row_in_one_pass_are_what_they_would_be_alone(tmp_path, cells
 def test_a_seed_that_diverges_leaves_the_others_alone(tmp_path, cells, monkeypatch):
     rows = [cell for cell in cells if cell.row == "two"]
     (good,) = run_pass([rows[1]], tmp_path / "alone")
-    steps = cells_module.fit_seeds.__globals__["train_seeds"].__globals__["SeedRun"]
+    steps = experiment_cells.fit_seeds.__globals__["train_seeds"].__globals__["SeedRun"]
     step = steps.step
     monkeypatch.setattr(steps, "step", lambda self: (step(self), self.part or _spoil(self)))
     bad, other = run_pass(rows, tmp_path / "together")
@@ -147,7 +147,7 @@ def test_a_summary_has_the_spread_over_seeds():
 
 def test_the_code_is_part_of_the_key(cells, monkeypatch):
     before = cells[0].key
-    monkeypatch.setattr(cells_module, "_code", lambda: "another version")
+    monkeypatch.setattr(experiment_cells, "_code", lambda: "another version")
     assert cells[0].key != before
 
 

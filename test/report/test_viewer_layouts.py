@@ -11,7 +11,7 @@ import yaml
 
 from vastares_ros.core.robot import Effort
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
-from vastares_ros.report.layouts import (
+from vastares_ros.report.viewer_layouts import (
     SCRIPT_TOPIC,
     Curve,
     Topics,
