@@ -31,11 +31,11 @@ from vastares_ros.core.samples import Array
 from vastares_ros.core.sampling import RATE_TOLERANCE
 from vastares_ros.core.signals import FilterConfig
 from vastares_ros.models.baselines import Ridge
+from vastares_ros.models.identified_dynamics import IdentifiedDynamics
 from vastares_ros.models.kinds import KINDS, make_model
 from vastares_ros.models.methods import network_config
 from vastares_ros.models.model import Model
 from vastares_ros.models.networks import Correction, NetworkModel
-from vastares_ros.models.rigid_body import IdentifiedDynamics
 from vastares_ros.physics.friction import TERMS
 from vastares_ros.runtime.bundle import QUANTILES, RESIDUAL_SOURCES, Bundle, Parent, ResidualSource
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .identified_dynamics import IdentifiedDynamics
 from .model import Model
 from .networks import HybridModel, NetworkModel
-from .rigid_body import IdentifiedDynamics, ObserverModel, RigidBodyModel
+from .rigid_body import ObserverModel, RigidBodyModel
 
 KINDS: dict[str, type[Model]] = {kind.kind: kind for kind in (NetworkModel, HybridModel, RigidBodyModel, ObserverModel)}
 

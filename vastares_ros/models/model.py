@@ -8,7 +8,7 @@ There is one small class for each kind of model, with one interface: `NetworkMod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from vastares_ros.core.samples import Array
 from vastares_ros.core.signals import FilterConfig, PhysicsTorque, SignalChain
 
-if TYPE_CHECKING:
-    from .rigid_body import IdentifiedDynamics
+from .identified_dynamics import IdentifiedDynamics
 
 
 class Scaler(nn.Module):

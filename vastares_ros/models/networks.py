@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from vastares_ros.core.samples import Array
 from vastares_ros.physics.rigid_body import RigidBodyTorque
 
+from .identified_dynamics import IdentifiedDynamics
 from .methods import NETWORKS
 from .model import Model, Scaler
-from .rigid_body import IdentifiedDynamics
 from .va_sta_reslstm import VaStaResLSTM
 
 

@@ -22,9 +22,9 @@ from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.signals import FilterConfig, SignalChain
 from vastares_ros.models.baselines import ridge
+from vastares_ros.models.identified_dynamics import IdentifiedDynamics
 from vastares_ros.models.model import Model
 from vastares_ros.models.networks import Correction, NetworkModel
-from vastares_ros.models.rigid_body import IdentifiedDynamics
 from vastares_ros.physics.identification import Motion
 from vastares_ros.physics.payload import Payload, carrying, fit_payload
 from vastares_ros.physics.rigid_body import RigidBody

@@ -10,7 +10,7 @@ from vastares_ros.core.arm import Arm
 from vastares_ros.core.samples import Episode
 from vastares_ros.core.signals import FilterConfig, SignalChain
 from vastares_ros.io.datasets import Dataset
-from vastares_ros.models.rigid_body import IdentifiedDynamics
+from vastares_ros.models.identified_dynamics import IdentifiedDynamics
 from vastares_ros.physics.friction import FRICTION_MODELS
 from vastares_ros.physics.identification import Identification, Motion, identify
 from vastares_ros.physics.rigid_body import RigidBody

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from vastares_ros.core.errors import ConfigError
 from vastares_ros.core.samples import Episode
+from vastares_ros.models.identified_dynamics import IdentifiedDynamics
 from vastares_ros.models.kinds import make_model
 from vastares_ros.models.methods import NETWORKS, Fitted
 from vastares_ros.models.networks import LearningModel
-from vastares_ros.models.rigid_body import IdentifiedDynamics
 
 from .checkpoint import Best, restore_checkpoint, save_checkpoint
 from .config import TrainConfig
