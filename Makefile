@@ -13,10 +13,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-# Tests run side by side in WORKERS processes, a file in one of them, since its tests share what is slow to make.
+# Tests run side by side in WORKERS processes, a file in one of them, since its tests share what is slow to make. Many
+# wait for DDS or for a child process, so there is one more process than two cores have work for.
 TESTS ?= test
-WORKERS ?= 2
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
+WORKERS ?= 3
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 help:  ## what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20

@@ -55,10 +55,11 @@ NOT_RUN = {
     "python3.11": "makes an environment",
     "/usr/bin/python3": "makes an environment",
 }
+SMALL = ROOT / "test/small_network.yaml"
 QUICK = {
     "simulate": SHORT,
-    "train": ["--epochs", "1"],
-    "experiment": ["--epochs", "1", "--seeds", "1", "--jobs", "1"],
+    "train": ["--epochs", "1", "--config", str(SMALL)],
+    "experiment": ["--epochs", "1", "--seeds", "1", "--jobs", "1", "--config", str(SMALL)],
     "compare": ["--jobs", "1"],
 }
 MARKER = re.compile(r"<!-- test: (skip page|skip|with) (.+?) -->")
