@@ -20,6 +20,7 @@ from vastares_ros import VastaresError, estimate, load_bundle, read_bag, save_bu
 from vastares_ros.cli.main import main as vastares
 from vastares_ros.io.bags import MessageTable, write_joint_states
 
+pytestmark = pytest.mark.slow
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 PROGRAMS = sorted(EXAMPLES.rglob("*.py"))
 NODE = "03_stop_on_contact.py"

@@ -14,6 +14,7 @@ from vastares_ros.io.datasets import write_dataset
 from vastares_ros.io.robots import config_folder, load_robot
 
 pytest.importorskip("pinocchio")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,6 @@ def fails(capsys, *argv):
     return lines[-1]
 
 
-@pytest.mark.slow
 def test_a_bundle_that_the_other_verbs_take(prepared, tmp_path, capsys):
     out = tmp_path / "b"
     assert main(["identify", str(prepared), "--test", "three", "-o", str(out)]) == 0
@@ -48,7 +48,6 @@ def test_a_bundle_that_the_other_verbs_take(prepared, tmp_path, capsys):
     assert load_bundle(out).training["config"]["friction_model"] == "basic"
 
 
-@pytest.mark.slow
 def test_an_observer_and_the_signals_that_it_runs_on(prepared, tmp_path, capsys):
     out = tmp_path / "b"
     argv = ["identify", str(prepared), "--test", "three", "-o", str(out), "--force"]
@@ -130,7 +129,6 @@ def test_bad_input(prepared, arm_dataset, tmp_path, capsys):
     assert not out.exists()
 
 
-@pytest.mark.slow
 def test_a_robot_of_ones_own_whose_joints_have_a_prefix(arm_dataset, tmp_path, capsys):
     ur5 = load_robot("ur5")
     joints = tuple(f"left_{joint}" for joint in ur5.urdf_joints)

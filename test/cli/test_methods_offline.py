@@ -21,6 +21,7 @@ def prepared(tmp_path_factory, dataset, make_episode):
     return str(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_train_and_evaluate(name, prepared, tmp_path, capsys):
     command = ["train", prepared, "--model", name, "--epochs", "2", "--test", "three", "-o", str(tmp_path / "b")]

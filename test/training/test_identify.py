@@ -19,6 +19,7 @@ from vastares_ros.training.evaluate import predict
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
 
 pytest.importorskip("pinocchio")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
