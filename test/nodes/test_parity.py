@@ -39,8 +39,9 @@ def bag(tmp_path_factory):
     at[300] = at[299]
     effort[250:260, 1] = np.nan
     received = np.array(stamps(N))
-    write_joint_states(tmp_path_factory.mktemp("parity") / "bag", {"/joint_states": MessageTable(JOINTS, at, received, q, qd, effort)})
-    return tmp_path_factory.mktemp("parity") / "bag"
+    path = tmp_path_factory.mktemp("parity") / "bag"
+    write_joint_states(path, {"/joint_states": MessageTable(JOINTS, at, received, q, qd, effort)})
+    return path
 
 
 @pytest.fixture
