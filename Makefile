@@ -66,6 +66,6 @@ $(READY): constraints.txt setup.py setup.cfg package.xml vastares_ros/cli/main.p
 	@echo "Installing into .venv, once: minutes, and 2 GB or more with CUDA ($$('$(PYTHON)' --version))"
 	@'$(PYTHON)' -m venv .venv
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
-		-e '.[ros,physics,report,ray,test,lint,docs]' -c constraints.txt \
+		-e '.[ros,physics,report,ray,bench,test,lint,docs]' -c constraints.txt \
 		| sed -unE 's/^ *((Using cached|Downloading) .*[MG]B\))$$/  \1/p; s/^(Installing) collected.*/  \1 what was collected/p'
 	@touch $@

@@ -18,6 +18,7 @@ EXTRAS = {
     "physics": ["pin"],
     "report": ["matplotlib"],
     "ray": ["ray"],
+    "bench": ["onnx", "onnxruntime"],
     "test": ["pytest", "pytest-cov", "pytest-xdist", "colcon-common-extensions", "mcap"],
     "docs": ["sphinx", "myst-parser", "furo"],
     "lint": ["ruff", "mypy", "types-PyYAML", "codespell"],
@@ -66,6 +67,7 @@ setup(
     package_data={NAME: ["py.typed"]},
     python_requires=">=3.10",
     install_requires=[
+        "numba",
         "numpy",
         "scipy",
         "scikit-learn",

@@ -20,7 +20,7 @@ from vastares_ros.core.samples import Array, JointSample
 from vastares_ros.core.sampling import MAX_GAP, same_rate
 
 from .bundle import Bundle
-from .device import one_thread
+from .engines import Engine, TorchEngine
 
 RANGE_MARGIN = 0.05  # of a joint's training range, on either side
 RATE_STEPS = 7  # steps at least that the rate is measured over
@@ -75,21 +75,19 @@ class Estimate:
 class Estimator:
     """Runs a bundle sample by sample.
 
-    A step runs torch on one thread, whatever the number of threads of the process, which it leaves as it was: one
-    window is too little work to share, and sharing it between busy cores costs up to a hundred times as much. A caller
-    need not set anything, and gets the same bits with any number of threads.
+    Attributes:
+        bundle: what it runs.
+        engine: what computes the torque of the network.
     """
 
     def __init__(self, bundle: Bundle, device: torch.device | None = None):
         """Run on `device`, the CPU where none is given."""
         self.bundle = bundle
-        self._device = device or torch.device("cpu")
-        self._model = bundle.model.to(self._device).eval()
+        self.engine: Engine = TorchEngine(bundle.model, device)
         self._chain = bundle.model.chain(bundle.rate, bundle.filter)
-        length = bundle.model.config.window
+        self._length = bundle.model.config.window
         joints = len(bundle.joints)
-        self._window = np.empty((length, bundle.model.feature_scaler.mean.numel()), dtype=np.float32)  # newest last
-        self._steps = np.empty(max(length - 1, RATE_STEPS))  # time from one sample to the next, newest last
+        self._steps = np.empty(max(self._length - 1, RATE_STEPS))  # time from one sample to the next, newest last
         self._nothing = np.full(joints, np.nan)
         margin = RANGE_MARGIN * np.concatenate([np.ptp(bundle.q_range, axis=0), np.ptp(bundle.qd_range, axis=0)])
         self._low = np.concatenate([bundle.q_range[0], bundle.qd_range[0]]) - margin
@@ -129,30 +127,21 @@ class Estimator:
             self.reset()
         self._last = sample.t
         x, tau_meas = self._chain.step(sample.q, sample.qd, sample.tau)
-        self._window[:-1] = self._window[1:]
-        self._window[-1] = x
+        self.engine.push(x)
         self._steps[:-1] = self._steps[1:]
         self._steps[-1] = step if self._filled else math.nan
-        length = len(self._window)
-        self._filled = min(self._filled + 1, length)
-        if self._filled < length:
-            return self._refuse(sample, why, detail or f"{self._filled} of {length} samples")
+        self._filled = min(self._filled + 1, self._length)
+        if self._filled < self._length:
+            return self._refuse(sample, why, detail or f"{self._filled} of {self._length} samples")
         steps = np.sort(self._steps)  # NaN, where there were too few yet, stands last
         rate = 1 / float(steps[len(steps) // 2])
         # The median forgives a lost sample, the mean forgives rounded stamps: one of them must fit.
         fits = any(same_rate(r, self.bundle.rate) for r in (rate, 1 / float(steps.mean())))
         if not math.isnan(steps[-1]) and not fits:
             return self._refuse(sample, Validity.WRONG_RATE, f"{rate:.1f} Hz, trained at {self.bundle.rate:.1f} Hz")
-        tau_free = self._predict()
+        tau_free = self.engine.torque()
         tau_ext = external_torque(tau_free, tau_meas)
         return Estimate(sample.t, tau_free, tau_ext, self.bundle.bound, *self._trust(x[: len(self._low)], sample.tau))
-
-    @torch.inference_mode()
-    def _predict(self) -> Array:
-        with one_thread():
-            window = torch.from_numpy(self._window[None]).to(self._device)  # (1, T, C)
-            torque: Array = self._model(window)[0].cpu().numpy().astype(np.float64)
-            return torque
 
     def _trust(self, motion: Array, tau: Array) -> tuple[Validity, str, tuple[str, ...]]:
         if not np.isfinite(tau).all():
