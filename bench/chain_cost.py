@@ -11,6 +11,7 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from scipy.signal import butter, sosfilt, sosfilt_zi
@@ -36,6 +37,13 @@ RATE = 125.0
 GAIN = 20.0  # of the observer [rad/s]
 MODELS = {"basic": ("basic", 0.0), "extended": ("extended", 0.0), "adaptive": ("extended", 20.0)}
 """Friction model, and time constant of its adaptation [s], by name."""
+
+
+class Chain(Protocol):
+    """A chain that is timed."""
+
+    def step(self, q: Array, qd: Array, tau: Array) -> tuple[Array, Array]:
+        """Features and filtered torque of one sample, each argument of shape (J,)."""
 
 
 class OldFilter:
@@ -212,7 +220,7 @@ def parameters(body: RigidBody, friction_model: str, time_constant: float) -> Ri
     return RigidBodyParameters(body.inertial_parameters, 0.1 * ones, friction, ones, terms, 0.05, ones, time_constant)
 
 
-def chains() -> dict[str, tuple[OldChain, SignalChain]]:
+def chains() -> dict[str, tuple[Chain, Chain]]:
     """What is timed, by name, as it was and as it is: "chain" is filter and acceleration alone."""
     robot = load_robot("ur3")
     config = FilterConfig()
@@ -220,6 +228,7 @@ def chains() -> dict[str, tuple[OldChain, SignalChain]]:
     def body() -> RigidBody:
         return RigidBody(Arm(robot.urdf, robot.urdf_joints, robot.tip))
 
+    made: dict[str, tuple[Chain, Chain]]
     made = {"chain": (OldChain(config, None), SignalChain(RATE, config, acceleration=True))}
     for name, (friction_model, time_constant) in MODELS.items():
         found = parameters(body(), friction_model, time_constant)
@@ -252,7 +261,6 @@ def main() -> None:
     for _ in range(args.rounds):
         for name, pair in pairs.items():
             ends = []
-            chain: OldChain | SignalChain
             for k, chain in enumerate(pair):
                 start = time.process_time()
                 for i in range(args.ticks):
