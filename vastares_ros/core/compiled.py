@@ -29,7 +29,7 @@ def compiled(*arguments: types.Type) -> Callable[[F], F]:
     """Compile a function without result for arguments of these types, at once, and keep it on disk.
 
     There is no fast-math: no sum is reordered and no product is fused with a sum, whatever the number of rows. What is
-    kept is told by the date of the file, so a kernel calls no compiled function of another file.
+    kept is told by the date of the file, so a kernel uses no function and no constant of another file of ours.
     """
 
     def compile_now(function: F) -> F:
@@ -41,3 +41,8 @@ def compiled(*arguments: types.Type) -> Callable[[F], F]:
         return cast(F, kernel)
 
     return compile_now
+
+
+def called(function: F) -> F:
+    """Compile a function together with the kernels of its file that call it."""
+    return cast(F, njit(nogil=True, error_model="numpy")(function))

@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
 
-from .compiled import CUBE, FLAGS, MATRIX, VECTOR, compiled
+from .compiled import CUBE, FLAGS, MATRIX, VECTOR, called, compiled
 from .samples import Array
 
 
-@njit(nogil=True, error_model="numpy")
+@called
 def _low_pass(
     row: Array, first: int, end: int, sections: Array, steady: Array, state: Array, begun: NDArray[np.bool_], which: int
 ) -> None:

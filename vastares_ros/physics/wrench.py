@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vastares_ros.core.arm import Arm
-from vastares_ros.core.samples import Array
+from vastares_ros.core.samples import Array, all_finite
 
 from .rigid_body import RigidBody
 
@@ -83,7 +83,7 @@ class WrenchEstimator:
 
         It is NaN where a value of them is not finite.
         """
-        if not (np.isfinite(q).all() and np.isfinite(tau_ext).all()):
+        if not (all_finite(q) and all_finite(tau_ext)):
             return self._nothing
         values, known, sigma = np.empty(6), np.empty(6, dtype=bool), np.empty(6)
         jacobian = self._body.tip_jacobian(q, self.frame_id)
