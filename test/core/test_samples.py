@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vastares_ros.core.external import external_torque
-from vastares_ros.core.samples import Episode, seconds
+from vastares_ros.core.samples import Episode, all_finite, seconds
 
 
 def test_an_episode_gives_back_its_samples(make_episode):
@@ -39,3 +39,9 @@ def test_the_sign_of_a_push():
     """Equation (1): at rest tau + tau_ext = G, so a robot that is lifted measures less torque than gravity needs."""
     gravity, lift = np.array([10.0]), np.array([4.0])
     np.testing.assert_allclose(external_torque(tau_free=gravity, tau_meas=gravity - lift), lift)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_finite(bad):
+    assert all_finite(np.array([0.0, -1e300, 1e300])), "its squares are not, but it is"
+    assert not all_finite(np.array([0.0, bad])) and not all_finite(np.array([bad, -bad, 1e300]))

@@ -11,6 +11,7 @@ from vastares_ros.io.robots import load_robot
 from vastares_ros.physics.friction import (
     FRICTION_MODELS,
     TERMS,
+    UPDATE_RATE,
     AdaptiveFriction,
     FrictionTerms,
 )
@@ -101,12 +102,8 @@ def level_run(error_of, seconds=100.0, time=10.0, speed=1.0):
     level = AdaptiveFriction(np.zeros((3, 1)), np.array([1.0]), time, RATE)
     qd = speed * np.sin(np.arange(int(seconds * RATE)) / RATE)[:, None]
     terms = FrictionTerms(FRICTION_MODELS["basic"], 0.05, RATE).run(qd, qd)
-    found = []
-    for i in range(len(qd)):
-        found.append((level.coefficients * terms[:, i]).sum())
-        if level.due():
-            level.adapt(terms[:, i], error_of(terms[:, i, 0]) - found[-1])
-    return np.array(found), terms[:, :, 0]
+    tau = np.array([error_of(row) for row in terms[:, :, 0].T]).reshape(-1, 1)
+    return level.run(np.zeros_like(qd), terms, tau)[:, 0], terms[:, :, 0]
 
 
 def test_a_level_of_friction_is_followed_within_its_time():
@@ -134,10 +131,10 @@ def test_no_coefficient_changes_by_more_than_three_deviations_nor_by_contact():
 
 
 def test_a_contact_at_one_joint_freezes_all():
-    level = AdaptiveFriction(np.zeros((3, 2)), np.ones(2), 10.0, RATE)
-    level.adapt(np.ones((3, 2)), np.array([1.0, 20.0]))
+    level = AdaptiveFriction(np.zeros((3, 2)), np.ones(2), 10.0, UPDATE_RATE)  # every sample is one to adapt by
+    level.run(np.zeros((1, 2)), np.ones((3, 1, 2)), np.array([[1.0, 20.0]]))
     assert not level.coefficients.any()
-    level.adapt(np.ones((3, 2)), np.array([1.0, 2.0]))
+    level.run(np.zeros((1, 2)), np.ones((3, 1, 2)), np.array([[1.0, 2.0]]))
     assert level.coefficients.all()
     level.reset()
     assert not level.coefficients.any()

@@ -89,6 +89,27 @@ def test_close_to_a_singularity_the_answer_stays_bounded():
     assert subject.step(STRETCHED + 0.3 * ELBOW, noise[0]).known.all()
 
 
+@pytest.mark.parametrize(("name", "joints"), [("ur3", None), ("iiwa14", None), ("ur5", 4)])
+def test_the_values_are_those_of_a_singular_value_decomposition(name, joints):
+    subject, body = estimator(name, joints)
+    rng = np.random.default_rng(4)
+    count = len(body.joints)
+    for k, q in enumerate(rng.uniform(-np.pi, np.pi, (300, count))):
+        if k % 2:
+            q[2] = rng.choice([0, 1e-12, 1e-6, 1e-3])  # the elbow of a UR straight, or nearly so
+        tau_ext = rng.normal(size=count)
+        u, sigma, vt = np.linalg.svd(body.tip_jacobian(q, body.tip) / SCALED[:, None], full_matrices=False)
+        clipped = np.maximum(sigma, 0.05)
+        resolution = (u * u) @ (sigma / clipped) ** 2
+        expected = u @ (sigma / clipped**2 * (vt @ tau_ext)) / SCALED
+        found = subject.step(q, tau_ext)
+        sure = np.abs(resolution - RESOLVED) > 1e-9
+        np.testing.assert_array_equal(found.known[sure], (resolution >= RESOLVED)[sure])
+        error = np.abs(found.values - expected)[found.known]
+        assert (error <= 1e-11 * np.abs(expected).max()).all()
+        assert found.singularity == pytest.approx(sigma[-1] / sigma[0] if count >= 6 else 0.0, abs=1e-13)
+
+
 def test_damping_moves_the_edge_of_what_is_known():
     q = STRETCHED + 0.05 * ELBOW
     assert estimator("ur5", damping=0.001)[0].step(q, np.ones(6)).known.all()

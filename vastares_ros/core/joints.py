@@ -78,7 +78,7 @@ class JointAssembler:
         for row, values in enumerate((position, velocity, effort)):
             self._values[row, ours] = field(values, theirs, len(key))
         self._fresh[ours] = True
-        if not len(ours) or not self._fresh.all():
+        if not len(ours) or np.count_nonzero(self._fresh) < len(self._fresh):
             return None
         self._fresh[:] = False
         q, qd, tau = self._values.copy()

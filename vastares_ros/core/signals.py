@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.signal import butter, sosfilt, sosfilt_zi
+from scipy.signal import butter, sosfilt_zi
 
 from .errors import ConfigError
 from .samples import Array, Episode
@@ -59,6 +59,10 @@ class CausalFilter:
 
     The first sample after construction or `reset` counts as constant before, so that there is no transient from
     zero.
+
+    Attributes:
+        sections: b0, b1, b2, a1, a2 of each section, shape (S, 5); none of them where nothing is filtered.
+        steady: state of each section for an input that is constantly 1, shape (S, 2).
     """
 
     def __init__(self, config: FilterConfig, rate: float):
@@ -67,7 +71,10 @@ class CausalFilter:
         Raises:
             ConfigError: the cut-off does not lie below half the rate.
         """
-        self._sos = None
+        from .signal_kernels import low_pass
+
+        self._low_pass = low_pass
+        self.sections, self.steady = np.empty((0, 5)), np.empty((0, 2))
         if config.kind == "butterworth":
             if config.cutoff_hz >= rate / 2:
                 raise ConfigError(
@@ -77,22 +84,21 @@ class CausalFilter:
                     value=config.cutoff_hz,
                     upper=rate / 2,
                 )
-            self._sos = butter(config.order, config.cutoff_hz, fs=rate, output="sos")
-            self._steady = sosfilt_zi(self._sos)[:, :, None]  # (S, 2, 1)
-        self._state: Array | None = None
+            sos = butter(config.order, config.cutoff_hz, fs=rate, output="sos")
+            self.sections, self.steady = np.delete(sos, 3, axis=1), sosfilt_zi(sos)  # a0 is 1
+        self.reset()
 
     def reset(self) -> None:
         """Forget the past; the next sample starts the filter in steady state."""
-        self._state = None
+        self._state: Array | None = None
+        self._begun = np.zeros(1, dtype=bool)
 
     def run(self, x: Array) -> Array:
         """Filter N samples of C channels, shape (N, C), going on from the current state."""
-        if self._sos is None:
-            return x
+        y = np.array(x, dtype=np.float64, order="C")
         if self._state is None:
-            self._state = self._steady * x[0]  # (S, 2, C)
-        y: Array
-        y, self._state = sosfilt(self._sos, x, axis=0, zi=self._state)
+            self._state = np.empty((len(self.sections), 2, y.shape[1]))
+        self._low_pass(y, self.sections, self.steady, self._state, self._begun)
         return y
 
 
@@ -121,18 +127,21 @@ class SignalChain:
     def __init__(
         self, rate: float, config: FilterConfig, acceleration: bool = False, physics: PhysicsTorque | None = None
     ):
-        self._rate = rate
+        from .signal_kernels import signals
+
+        self._signals = signals
+        self._rate = float(rate)
         self._acceleration = acceleration
         self._physics = physics
-        self._motion = CausalFilter(config, rate)
-        self._torque = CausalFilter(config, rate)
-        self._last_qd: Array | None = None
+        self._parts = (4 if physics else 3) if acceleration else 2  # C / J
+        design = CausalFilter(config, rate)
+        self._sections, self._steady = design.sections, design.steady
+        self.reset()
 
     def reset(self) -> None:
         """Forget the past, as a fresh chain."""
-        self._motion.reset()
-        self._torque.reset()
-        self._last_qd = None
+        self._begun = np.zeros(2, dtype=bool)
+        self._last_qd = np.empty(0)
         if self._physics:
             self._physics.reset()
 
@@ -142,28 +151,30 @@ class SignalChain:
         Args:
             q: shape (N, J) [rad].
             qd: shape (N, J) [rad/s].
-            tau: shape (N, J) [N·m or A]; may hold NaN only when N is 1, and then restarts the torque filter.
+            tau: shape (N, J) [N·m or A]; NaN of a joint makes the row NaN, and restarts the torque filter.
 
         Returns:
             features (N, C) with C = 2J, 3J, or 4J with physics, and filtered tau (N, J).
         """
-        x = self._motion.run(np.concatenate([q, qd], axis=1))
-        joints = q.shape[1]
-        if self._acceleration:  # written in place, since copies of small arrays take much of a tick
-            motion = x
-            x = np.empty((len(q), (4 if self._physics else 3) * joints))
-            x[:, : 2 * joints] = motion
-            qd_filtered, qdd = motion[:, joints:], x[:, 2 * joints : 3 * joints]
-            if len(q) > 1:
-                np.subtract(qd_filtered[1:], qd_filtered[:-1], out=qdd[1:])
-            qdd[0] = qd_filtered[0] - (qd_filtered[0] if self._last_qd is None else self._last_qd)
-            qdd *= self._rate
-            self._last_qd = qd_filtered[-1]
-        if np.isfinite(tau).all():
-            tau_filtered = self._torque.run(tau)
-        else:
-            self._torque.reset()
-            tau_filtered = np.full_like(tau, np.nan)
+        samples, joints = q.shape
+        raw = np.empty((samples, 3 * joints))
+        np.concatenate((q, qd, tau), axis=1, out=raw)
+        if not self._begun[0]:
+            self._last_qd = np.empty(joints)
+            self._state = np.empty((len(self._sections), 2, 3 * joints))
+        x, tau_filtered = np.empty((samples, self._parts * joints)), np.empty((samples, joints))
+        self._signals(
+            raw,
+            self._sections,
+            self._steady,
+            self._state,
+            self._begun,
+            self._last_qd,
+            self._rate,
+            self._acceleration,
+            x,
+            tau_filtered,
+        )
         if self._physics:
             x[:, 3 * joints :] = self._physics.run(x[:, : 3 * joints], tau_filtered)
         return x, tau_filtered

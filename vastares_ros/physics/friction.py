@@ -44,16 +44,20 @@ class FrictionTerms:
 
     def __init__(self, terms: Sequence[str], smoothing: float, rate: float):
         """Compute `terms`, names of `TERMS` in their order, at `rate` [Hz]; for `smoothing` see above."""
-        ends = np.cumsum([TERMS[term] for term in terms]).tolist()
-        self._first = [(term, end - TERMS[term]) for term, end in zip(terms, ends, strict=True)]  # column of each
-        self._columns = ends[-1] if ends else 0  # K
-        self._smoothing = smoothing
-        self._travels = -1 / (rate * np.array(TRAVELS)[:, None, None])
+        from .kernels import friction_terms
+
+        self._kernel = friction_terms
+        ends = np.cumsum([TERMS[term] for term in terms], dtype=np.int64)
+        first = {term: int(end) - TERMS[term] for term, end in zip(terms, ends, strict=True)}
+        self._columns = np.array([first.get(term, -1) for term in TERMS], dtype=np.int64)  # the first of each
+        self._count = int(ends[-1]) if first else 0  # K
+        self._smoothing = float(smoothing)
+        self._decay = -1 / (rate * np.array(TRAVELS))
         self.reset()
 
     def reset(self) -> None:
         """Forget the past; the next sample's direction is taken as having lasted for ever."""
-        self._state: Array | None = None
+        self._begun = np.zeros(1, dtype=bool)
 
     def run(self, qd: Array, load: Array) -> Array:
         """The terms of N samples, shape (K, N, J), going on from the current state.
@@ -62,41 +66,17 @@ class FrictionTerms:
             qd: shape (N, J) [rad/s].
             load: what the rigid body takes, shape (N, J) [N·m]; its sign does not count.
         """
-        s = np.tanh(qd / self._smoothing)
-        out = np.empty((self._columns, *s.shape))
-        for term, k in self._first:
-            match term:
-                case "viscous":
-                    out[k] = qd
-                case "coulomb":
-                    out[k] = s
-                case "offset":
-                    out[k] = 1
-                case "stribeck":
-                    slow = np.multiply(qd, qd)
-                    slow *= -(STRIBECK_SPEED**-2)
-                    np.multiply(s, np.exp(slow, out=slow), out=out[k])
-                case "load_dependent":
-                    np.multiply(s, np.abs(load), out=out[k])
-                case "cube_root":
-                    np.cbrt(qd, out=out[k])
-                case "presliding":
-                    self._slide(s, qd, out[k:])
+        out = np.empty((self._count, *qd.shape))
+        if not self._begun[0]:
+            self._side = np.empty((len(TRAVELS), qd.shape[1]))
+        self._kernel(
+            qd, load, self._columns, self._smoothing, STRIBECK_SPEED, self._decay, self._side, self._begun, out
+        )
         return out
-
-    def _slide(self, s: Array, qd: Array, out: Array) -> None:
-        """Fill out, shape (len(TRAVELS), N, J), by states that approach s, shape (N, J), as the joint travels."""
-        kept = np.exp(self._travels * np.abs(qd))  # share of the state before
-        state = s[0] if self._state is None else self._state
-        for i in range(len(s)):
-            now = s[i]
-            state = now + kept[:, i] * (state - now)
-            out[:, i] = state
-        self._state = state
 
 
 class AdaptiveFriction:
-    """Friction coefficients that follow the measured torque slowly.
+    """Friction coefficients that follow the measured torque slowly, or are kept.
 
     A cold arm has a third more friction than a warm one, and no motion shows its temperature; only torque does. The
     coefficients of the basic friction model are updated for each joint along the gradient of its squared error (least
@@ -115,39 +95,45 @@ class AdaptiveFriction:
         Args:
             identified: coefficients, shape (K, J).
             noise: standard deviation of the torque error in the training data, shape (J,) [N·m].
-            time_constant: of the adaptation [s].
+            time_constant: of the adaptation [s]; 0 keeps the coefficients.
             rate: of the samples [Hz].
         """
+        from .kernels import torque_with_friction
+
+        self._kernel = torque_with_friction
         self._identified = identified
         self._most, self._contact = CLIP_SIGMAS * noise, CONTACT_SIGMAS * noise
-        self._every = max(1, int(rate / UPDATE_RATE))
-        self._share = self._every / (time_constant * rate)
+        adapts = time_constant > 0
+        self._every = max(1, int(rate / UPDATE_RATE)) if adapts else 0
+        self._share = self._every / (time_constant * rate) if adapts else 0.0
         self.reset()
 
     def reset(self) -> None:
         """Return to the identified coefficients."""
-        self.coefficients = self._identified.copy()
-        self._samples = 0
+        self.coefficients = np.array(self._identified, order="C")
+        self._samples = np.zeros(1, dtype=np.int64)
 
-    def due(self) -> bool:
-        """Whether this sample is one to adapt by; to be asked once for each sample."""
-        self._samples += 1
-        return self._samples % self._every == 0
-
-    def adapt(self, terms: Array, error: Array) -> None:
-        """Adapt the coefficients by one sample.
+    def run(self, rigid: Array, terms: Array, tau: Array) -> Array:
+        """Torque of N samples with friction, shape (N, J) [N·m], going on from the current state.
 
         Args:
-            terms: those of the basic friction model, shape (3, J).
-            error: measured minus predicted torque, shape (J,) [N·m]; NaN where nothing was measured.
+            rigid: torque of the rigid body, shape (N, J) [N·m].
+            terms: of friction, shape (K, N, J).
+            tau: measured torque, shape (N, J) [N·m]; counts for later samples alone. NaN where nothing was measured.
         """
-        if (np.abs(error) < self._contact).all():
-            change = (
-                self.coefficients[:BASIC_TERMS]
-                + self._share * self._within(error) * terms
-                - self._identified[:BASIC_TERMS]
-            )
-            self.coefficients[:BASIC_TERMS] = self._identified[:BASIC_TERMS] + self._within(change)
-
-    def _within(self, x: Array) -> Array:
-        return np.minimum(np.maximum(x, -self._most), self._most)
+        out = np.empty(rigid.shape)
+        self._kernel(
+            rigid,
+            terms,
+            tau,
+            self.coefficients,
+            self._identified,
+            self._most,
+            self._contact,
+            self._share,
+            self._every,
+            BASIC_TERMS,
+            self._samples,
+            out,
+        )
+        return out

@@ -33,44 +33,50 @@ class MomentumObserver:
             rate: samples per second [Hz].
             gain: K of all joints [rad/s]; the residual has reached 63 % of a step after 1 / K.
         """
+        from .kernels import observe
+
+        self._observe = observe
         body.set_inertial_parameters(parameters.links, parameters.rotor)
         self._body = body
         self._friction = FrictionTerms(parameters.terms, parameters.smoothing, rate)
-        self._coefficients = parameters.friction[:, None]  # (K, 1, J)
+        self._coefficients = parameters.friction  # (K, J)
         self._drive = parameters.gain
         self._dt = 1 / rate
         # In steps of Euler, this gain instead of K is the lag without error: a step leaves exp(-K dt) of r at any K.
-        self._gain = -np.expm1(-gain * self._dt) / self._dt
+        self._gain = float(-np.expm1(-gain * self._dt)) / self._dt
         self.reset()
 
     def reset(self) -> None:
         """Forget the past, as a fresh observer; the next residual is zero."""
         self._friction.reset()
-        self._expected: Array | None = None
+        self._expected = np.empty(len(self._drive))
+        self._begun = np.zeros(1, dtype=bool)
 
     def run(self, motion: Array, tau: Array) -> Array:
         """The sum of tau and the residual in the unit of effort, shape (N, J), going on from the current state.
 
         Args:
             motion: filtered `[q, qd, …]`, shape (N, 2 J or more) [rad, rad/s].
-            tau: filtered measured torque, shape (N, J); where it is NaN so is what is returned, and the residual then
-                begins anew.
+            tau: filtered measured torque, shape (N, J); where a joint of a row has none, that row of the result is
+                NaN, and the residual then begins anew.
         """
         joints = len(self._drive)
-        q, qd = motion[:, :joints], motion[:, joints : 2 * joints]
         p, drift, load = np.empty((3, len(motion), joints))
-        for i in range(len(motion)):
-            p[i], drift[i], load[i] = self._body.momentum(q[i], qd[i])
-        friction = self._coefficients * self._friction.run(qd, load)  # with or without tau: the arm has moved
-        if not np.isfinite(tau).all():
-            self._expected = None
-            return np.full_like(tau, np.nan)
-        half = (tau * self._drive + drift - friction.sum(axis=0)) * (self._dt / 2)  # of a step, by the trapezoidal rule
-        expected = p[0] - half[0] if self._expected is None else self._expected
-        r = np.empty_like(p)
-        for i in range(len(p)):
-            expected = expected + half[i]
-            r[i] = self._gain * (p[i] - expected)
-            expected = expected + half[i] + self._dt * r[i]
-        self._expected = expected
-        return tau + r / self._drive
+        for i, row in enumerate(motion):
+            p[i], drift[i], load[i] = self._body.momentum(row[:joints], row[joints : 2 * joints])
+        terms = self._friction.run(motion[:, joints : 2 * joints], load)  # with or without tau: the arm has moved
+        out = np.empty((len(motion), joints))
+        self._observe(
+            p,
+            drift,
+            terms,
+            self._coefficients,
+            tau,
+            self._drive,
+            self._gain,
+            self._dt,
+            self._expected,
+            self._begun,
+            out,
+        )
+        return out

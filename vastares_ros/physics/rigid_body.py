@@ -20,7 +20,7 @@ from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import RobotError, one_line
 from vastares_ros.core.samples import Array
 
-from .friction import BASIC_TERMS, AdaptiveFriction, FrictionTerms
+from .friction import AdaptiveFriction, FrictionTerms
 
 
 def _pinocchio() -> Any:
@@ -57,7 +57,10 @@ class RigidBody:
         Raises:
             RobotError: pinocchio is not installed, the text is no URDF, or it lacks a joint or the tip.
         """
+        from .kernels import momentum
+
         self._pin = pin = _pinocchio()
+        self._momentum = momentum
         urdf, joints, tip = arm.urdf, arm.joints, arm.tip
         try:
             model = pin.buildModelFromXML(urdf)
@@ -98,7 +101,7 @@ class RigidBody:
         tau: Array = self._pin.rnea(
             self._model, self._data, self._configuration(q), self._theirs(qd), self._theirs(qdd)
         )
-        return tau[self._v]
+        return tau if self._ordered else tau[self._v]
 
     def momentum(self, q: Array, qd: Array) -> tuple[Array, Array, Array]:
         """Generalised momentum and what it changes by; all shapes (J,).
@@ -109,10 +112,13 @@ class RigidBody:
         """
         pin, model, data = self._pin, self._model, self._data
         configuration, velocity = self._configuration(q), self._theirs(qd)
-        p = pin.crba(model, data, configuration) @ velocity
+        mass = pin.crba(model, data, configuration)
         coriolis = pin.computeCoriolisMatrix(model, data, configuration, velocity)
         gravity = pin.computeGeneralizedGravity(model, data, configuration)
-        return p[self._v], (coriolis.T @ velocity - gravity)[self._v], (coriolis @ velocity + gravity)[self._v]
+        rows = np.empty((3, len(velocity)))
+        self._momentum(mass, coriolis, gravity, velocity, rows)
+        p, drift, load = rows if self._ordered else rows[:, self._v]
+        return p, drift, load
 
     @property
     def inertial_parameters(self) -> Array:
@@ -266,20 +272,16 @@ class RigidBodyTorque:
         """Take over `body`, which gets the parameters; samples come at `rate` [Hz]."""
         body.set_inertial_parameters(parameters.links, parameters.rotor)
         self._body = body
-        self._friction = FrictionTerms(parameters.terms, parameters.smoothing, rate)
-        self._coefficients = parameters.friction[:, None]  # (K, 1, J)
+        self._terms = FrictionTerms(parameters.terms, parameters.smoothing, rate)
         self._gain = parameters.gain
-        self._adaptive = None
-        if parameters.friction_time_constant:
-            self._adaptive = AdaptiveFriction(
-                parameters.friction, parameters.noise, parameters.friction_time_constant, rate
-            )
+        self._friction = AdaptiveFriction(
+            parameters.friction, parameters.noise, parameters.friction_time_constant, rate
+        )
 
     def reset(self) -> None:
         """Forget the past, as a fresh one."""
+        self._terms.reset()
         self._friction.reset()
-        if self._adaptive:
-            self._adaptive.reset()
 
     def run(self, motion: Array, tau: Array | None = None) -> Array:
         """Torque of N samples in the unit of effort, shape (N, J), going on from the current state.
@@ -287,23 +289,17 @@ class RigidBodyTorque:
         Args:
             motion: filtered `[q, qd, qdd]`, shape (N, 3 J) [rad, rad/s, rad/s²].
             tau: measured torque, shape (N, J); counts only with adaptive friction, and then for later samples
-                alone.
+                alone. None is as NaN.
         """
         joints = len(self._gain)
-        q, qd, qdd = motion[:, :joints], motion[:, joints : 2 * joints], motion[:, 2 * joints :]
         rigid = np.empty((len(motion), joints))
-        for i in range(len(motion)):
-            rigid[i] = self._body.inverse_dynamics(q[i], qd[i], qdd[i])
-        terms = self._friction.run(qd, rigid)
-        if self._adaptive is None or tau is None:
-            whole: Array = (rigid + np.add.reduce(self._coefficients * terms)) / self._gain
-            return whole
-        adaptive, torque = self._adaptive, rigid
-        for i in range(len(motion)):
-            torque[i] += np.add.reduce(adaptive.coefficients * terms[:, i])
-            if adaptive.due():
-                adaptive.adapt(terms[:BASIC_TERMS, i], tau[i] * self._gain - torque[i])
-        return torque / self._gain
+        for i, row in enumerate(motion):
+            rigid[i] = self._body.inverse_dynamics(row[:joints], row[joints : 2 * joints], row[2 * joints :])
+        terms = self._terms.run(motion[:, joints : 2 * joints], rigid)
+        measured = np.full_like(rigid, np.nan) if tau is None else tau * self._gain
+        torque = self._friction.run(rigid, terms, measured)
+        torque /= self._gain
+        return torque
 
 
 def pseudo_inertia(parameters: Array) -> Array:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vastares_ros.core.arm import Arm
-from vastares_ros.core.samples import Array
+from vastares_ros.core.samples import Array, all_finite
 
 from .rigid_body import RigidBody
 
@@ -68,10 +68,13 @@ class WrenchEstimator:
         Raises:
             RobotError: pinocchio is not installed, or the URDF lacks a joint or a frame.
         """
+        from .kernels import wrench
+
+        self._kernel = wrench
         self._body = RigidBody(arm)
         self.frame_id = reference or arm.tip
         self._body.require_frame(self.frame_id)
-        self._damping = damping
+        self._damping = float(damping)
         self._scale = np.repeat([LENGTH, 1.0], 3)  # (6,), wrench to [N·m] throughout
         self._nothing = Wrench(np.full(6, np.nan), np.zeros(6, dtype=bool), float("nan"))
 
@@ -80,13 +83,10 @@ class WrenchEstimator:
 
         It is NaN where a value of them is not finite.
         """
-        if not (np.isfinite(q).all() and np.isfinite(tau_ext).all()):
+        if not (all_finite(q) and all_finite(tau_ext)):
             return self._nothing
-        jacobian = self._body.tip_jacobian(q, self.frame_id) / self._scale[:, None]
-        u, sigma, vt = np.linalg.svd(jacobian, full_matrices=False)  # (6, K), (K,), (K, J) with K = min(6, J)
-        clipped = np.maximum(sigma, self._damping)
-        resolution = (u * u) @ (sigma / clipped) ** 2  # (6,), diagonal of R
-        known = resolution >= RESOLVED
-        values = u @ (sigma / clipped**2 * (vt @ tau_ext)) / self._scale
-        singularity = float(sigma[-1] / sigma[0]) if len(sigma) == 6 else 0.0
-        return Wrench(np.where(known, values, np.nan), known, singularity)
+        values, known, sigma = np.empty(6), np.empty(6, dtype=bool), np.empty(6)
+        jacobian = self._body.tip_jacobian(q, self.frame_id)
+        self._kernel(jacobian, tau_ext, self._scale, self._damping, RESOLVED, values, known, sigma)
+        singularity = min(s := sigma.tolist()) / max(s) if len(q) >= 6 else 0.0
+        return Wrench(values, known, singularity)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from vastares_ros.core.external import external_torque
-from vastares_ros.core.samples import Array, JointSample
+from vastares_ros.core.samples import Array, JointSample, all_finite
 from vastares_ros.core.sampling import MAX_GAP, same_rate
 
 from .bundle import Bundle
@@ -111,7 +111,7 @@ class Estimator:
 
     def step(self, sample: JointSample) -> Estimate:
         """Answer the next sample, whose arrays are in the joint order of the bundle and whose tau is scaled."""
-        if not (np.isfinite(sample.q).all() and np.isfinite(sample.qd).all()):
+        if not (all_finite(sample.q) and all_finite(sample.qd)):
             gone = self._joints(~np.isfinite([sample.q, sample.qd]).all(axis=0))
             return self._refuse(sample, Validity.NO_MOTION, f"joint {gone[0]}", gone)
         step = sample.t - self._last
@@ -136,19 +136,19 @@ class Estimator:
         steps = np.sort(self._steps)  # NaN, where there were too few yet, stands last
         rate = 1 / float(steps[len(steps) // 2])
         # The median forgives a lost sample, the mean forgives rounded stamps: one of them must fit.
-        fits = any(same_rate(r, self.bundle.rate) for r in (rate, 1 / float(steps.mean())))
-        if not math.isnan(steps[-1]) and not fits:
+        fits = same_rate(rate, self.bundle.rate) or same_rate(1 / float(steps.mean()), self.bundle.rate)
+        if not fits and not math.isnan(steps[-1]):
             return self._refuse(sample, Validity.WRONG_RATE, f"{rate:.1f} Hz, trained at {self.bundle.rate:.1f} Hz")
         tau_free = self.engine.torque()
         tau_ext = external_torque(tau_free, tau_meas)
         return Estimate(sample.t, tau_free, tau_ext, self.bundle.bound, *self._trust(x[: len(self._low)], sample.tau))
 
     def _trust(self, motion: Array, tau: Array) -> tuple[Validity, str, tuple[str, ...]]:
-        if not np.isfinite(tau).all():
+        if not all_finite(tau):
             missing = self._joints(~np.isfinite(tau))
             return Validity.NO_EFFORT, f"joint {missing[0]}", missing
         outside = (motion < self._low) | (motion > self._high)  # (2 J,): positions, velocities
-        if outside.any():
+        if np.count_nonzero(outside):
             place = int(np.flatnonzero(outside)[0])
             joints = self.bundle.joints
             what, unit = ("position", "rad") if place < len(joints) else ("velocity", "rad/s")

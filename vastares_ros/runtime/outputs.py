@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vastares_ros.core.samples import Array, JointSample
+from vastares_ros.core.samples import Array, JointSample, all_finite
 
 if TYPE_CHECKING:  # the table is read for help, too, which must not wait for torch
     from vastares_ros.physics.wrench import Wrench, WrenchEstimator
@@ -100,12 +100,12 @@ class Outputs:
     @cached_property
     def has_torque(self) -> bool:
         """Whether the torque of contact-free motion is known for every joint."""
-        return bool(np.isfinite(self.estimate.tau_free).all())
+        return all_finite(self.estimate.tau_free)
 
     @cached_property
     def has_external_torque(self) -> bool:
         """Whether the external torque is known for every joint."""
-        return self.has_torque and bool(np.isfinite(self.estimate.tau_ext).all())
+        return self.has_torque and all_finite(self.estimate.tau_ext)
 
     @cached_property
     def wrench(self) -> Wrench | None:
