@@ -25,6 +25,12 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
+from test_fresh import (
+    test_an_estimate_that_is_older_than_max_age_is_published_and_not_valid as _max_age,
+)
+from test_fresh import (
+    test_without_pass_over_every_message_is_answered_and_told_how_old as _pass_over,
+)
 from visualization_msgs.msg import MarkerArray
 
 from vastares_ros.cli.main import main
@@ -945,6 +951,8 @@ ACTS = {
     "zero_speed": test_zero_takes_the_residual_at_rest_away_until_reset,
     "drift_time": test_drift_is_followed_with_the_bits_of_offline_up_to_its_limit_and_can_be_switched_off,
     "drift_limit": test_drift_is_followed_with_the_bits_of_offline_up_to_its_limit_and_can_be_switched_off,
+    "max_age": _max_age,
+    "pass_over": _pass_over,
     "urdf": test_the_wrench_is_at_the_link_behind_the_last_joint_where_nothing_else_is_said,
     "tip_frame": test_the_wrench_is_at_the_tip_in_the_frame_and_under_the_prefix_asked_for,
     "wrench_frame": test_the_wrench_is_at_the_tip_in_the_frame_and_under_the_prefix_asked_for,
