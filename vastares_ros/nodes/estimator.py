@@ -48,6 +48,7 @@ from vastares_ros.runtime.pipeline import Pipeline, Taken, make_wrench_estimator
 
 DEPTH = 500  # messages that wait while the node is held up: 1 s at 500 Hz
 AT_ONCE = 20  # messages that are answered in one go, if all are: what else the node does must have its turn
+CATCH_UP = 0.01  # seconds that messages are taken in before one that is no older is answered, though newer ones come
 FRESH = 0.02  # seconds: the least `max_age` where it is not set
 MARKER_PERIOD = 0.05  # seconds between two sets of markers: RViz draws no faster
 RECENT = 1.0  # seconds that the newest joint state may be old when zero is set
@@ -323,6 +324,9 @@ class EstimatorNode(ManagedNode):
 
         The executor does not say when its message came: not after the next one, if one waits. If none does, it is
         younger than the period of the joint states, and counts from now, `began`.
+
+        Where to take messages in takes as long as the time between them, there is always one more that waits. So it
+        ends after `CATCH_UP`, if what was taken is fresh.
         """
         following = self._take_waiting()
         yield message, min(began, following[1]) if following else began
@@ -330,6 +334,9 @@ class EstimatorNode(ManagedNode):
             if following is None:
                 return
             yield following
+            now = time.perf_counter()
+            if now - began > CATCH_UP > now - following[1]:
+                return
             following = self._take_waiting()
         if following:
             yield following
