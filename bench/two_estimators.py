@@ -125,6 +125,7 @@ def measure(seconds: float, method: str, folder: Path) -> dict[str, dict[str, ob
         try:
             for name, arm in arms.items():
                 given = ["-r", f"__ns:=/{name}", "-p", f"bundle:={save(folder, name, method)}"]
+                given += ["-p", "pass_over:=false"]  # every message is to be answered
                 children[name] = spawn([*VASTARES, "estimator", "--ros-args", *given], stderr=subprocess.DEVNULL)
                 topic = f"/{name}/estimator/estimated_torque"
                 node.create_subscription(JointState, topic, partial(take, arm), reliable(1000), raw=True)

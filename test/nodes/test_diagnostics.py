@@ -115,25 +115,29 @@ def test_a_tally_counts_rate_losses_latency_and_validity():
     reasons = [Validity.VALID, Validity.GAP, Validity.OUTSIDE_RANGE, Validity.OUTSIDE_RANGE, Validity.VALID]
     for t, arrival, tick, reason in zip(stamps, arrivals, ticks, reasons, strict=True):
         joints = ("elbow",) if reason is Validity.OUTSIDE_RANGE else ()
-        tally.answer(estimate(t, reason, joints), arrival, tick)
+        tally.sample(t, arrival, reason)
+        tally.answer(estimate(t, reason, joints), 10 * tick, tick)
     values = tally.values()
     counts = {name: values[name] for name in ("samples", "dropped", "late", "gaps", "missed_deadlines")}
     assert counts == {"samples": 5, "dropped": 1, "late": 1, "gaps": 1, "missed_deadlines": 1}
     assert values["rate_hz"] == pytest.approx(80.0) and values["trained_rate_hz"] == 100.0
     assert (values["tick_p50_us"], values["tick_max_us"]) == (pytest.approx(3000), pytest.approx(20000))
     assert 4000 < values["tick_p99_us"] < 20000
+    assert values["age_p50_ms"] == pytest.approx(30) and 40 < values["age_p99_ms"] < 200
+    assert values["passed_over"] == values["passed_over_share"] == 0
     assert values["valid_share"] == pytest.approx(0.4)
     assert values["invalid"] == "outside the training range 2, gap in the joint states 1"
     assert values["outside_training_range"] == "elbow 2"
     later = tally.values()
     assert later["samples"] == 5 and later["rate_hz"] == later["tick_p99_us"] == later["valid_share"] == 0.0
+    assert later["age_p50_ms"] == later["age_p99_ms"] == 0.0
     assert later["invalid"] == later["outside_training_range"] == "none"
 
 
 def test_a_pause_or_a_clock_that_jumps_is_neither_a_loss_nor_late():
     tally = Tally(100.0)
     for t, arrival in ((0.0, 0.0), (5.0, 5.0), (4.0, 9.0)):
-        tally.answer(estimate(t), arrival, 0.001)
+        tally.sample(t, arrival)
     values = tally.values()
     assert values["dropped"] == values["late"] == 0 and values["rate_hz"] == 0.0
 
@@ -142,23 +146,55 @@ def overloaded(tick, step=2, rate=500.0):
     """What is told of 100 samples, of which every `step`-th came, that took `tick` [s] each."""
     tally = Tally(rate)
     for i in range(0, 100, step):
-        tally.answer(estimate(i / rate), i / rate, tick)
+        tally.sample(i / rate, i / rate)
+        tally.answer(estimate(i / rate), tick, tick)
     return tally.overload()
 
 
 def test_lost_messages_while_estimates_take_longer_than_a_period_are_overload():
     told = overloaded(0.0042)
-    assert told.startswith("overload: an estimate takes 4.2 ms and a sample comes every 2.0 ms, so 49 were lost")
-    assert "smaller network" in told and "rigid-body model" in told
+    assert told.startswith(
+        "overload: an estimate takes 4.2 ms and a joint state comes every 4.0 ms, so 49 joint states of the last "
+        "second were lost, and estimates are up to 4.2 ms old (p99): use"
+    )
+    assert "smaller network" in told and "rigid-body model" in told and "`engine`" in told
     assert overloaded(0.0042, step=1) == "", "nothing was lost"
     assert overloaded(0.0005) == "", "a driver at half the rate"
+
+
+def passing_over(share, refusal=None, speed=8.0):
+    """The tally of 500 samples of 125 Hz, played at `speed`, of which a share was passed over."""
+    tally = Tally(125.0)
+    for i in range(500):
+        over = i % 100 >= 100 * (1 - share)
+        tally.sample(i / 125, i / 125 / speed, refusal if over else None, passed_over=over)
+        if not over:
+            tally.answer(estimate(i / 125), 0.005, 0.003)
+    return tally
+
+
+def test_samples_that_are_passed_over_are_counted_and_many_are_overload():
+    tally = passing_over(0.75)
+    assert tally.overload().startswith(
+        "overload: an estimate takes 3.0 ms and a joint state comes every 1.0 ms, so 375 of 500 joint states of the "
+        "last second were passed over, and estimates are up to 5.0 ms old (p99): use"
+    )
+    values = tally.values()
+    assert (values["samples"], values["passed_over"], values["passed_over_share"]) == (500, 375, 0.75)
+    assert values["dropped"] == values["late"] == 0 and values["rate_hz"] == pytest.approx(125), "they did come"
+    assert values["valid_share"] == 1.0, "of those that were answered"
+    later = tally.values()
+    assert later["passed_over"] == 375 and later["passed_over_share"] == 0.0 and tally.overload() == ""
+    assert passing_over(0.04).overload() == "", "now and then is no overload"
+    assert passing_over(0.75, Validity.REPEATED).overload() == "", "there is no estimate for them anyway"
 
 
 def test_a_tally_begins_anew_with_every_look_and_leaves_out_ticks_without_an_estimate():
     tally = Tally(500.0)
     for i in range(100):
         refused = Estimate(i / 250, np.full(2, np.nan), np.full(2, np.nan), np.ones(2), Validity.WRONG_RATE)
-        tally.answer(refused if i % 10 else estimate(i / 250), i / 250, 0.0001 if i % 10 else 0.004)
+        tally.sample(i / 250, i / 250)
+        tally.answer(refused if i % 10 else estimate(i / 250), 0.0, 0.0001 if i % 10 else 0.004)
     assert "takes 4.0 ms" in tally.overload()
     tally.values()
     assert tally.overload() == ""
@@ -167,7 +203,7 @@ def test_a_tally_begins_anew_with_every_look_and_leaves_out_ticks_without_an_est
 def test_overload_stands_in_place_of_what_follows_from_it():
     watch = Watch("/js")
     feed(watch, 9)
-    for key in (Validity.WRONG_RATE, Validity.GAP, Validity.NO_EFFORT):
+    for key in (Validity.WRONG_RATE, Validity.GAP, Validity.LATE, Validity.NO_EFFORT):
         watch.problem(key.value)
     told = [finding.text for finding in watch.look(("/driver", "/other"), (), "overload: too slow")]
     assert told == ["overload: too slow", "1 of 9 joint states on /js: effort missing"]

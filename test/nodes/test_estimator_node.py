@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The estimator node over DDS: what goes in, what comes out, and what it says when nothing does."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -24,6 +25,12 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
+from test_fresh import (
+    test_an_estimate_that_is_older_than_max_age_is_published_and_not_valid as _max_age,
+)
+from test_fresh import (
+    test_without_pass_over_every_message_is_answered_and_told_how_old as _pass_over,
+)
 from visualization_msgs.msg import MarkerArray
 
 from vastares_ros.cli.main import main
@@ -42,6 +49,7 @@ from vastares_ros.runtime.residual import Drift
 N = 60
 FIRST = WINDOW - 1  # the first sample that is answered
 TORQUES = ("estimated_torque", "external_torque", "external_torque_bound", "contact")
+SLOW = {"pass_over": False, "max_age": 3600.0}  # a busy machine may take its time, and answers every message
 URDF = """<robot name="twolink">
   <link name="base"/> <link name="upper"/> <link name="lower"/> <link name="tool"/>
   <joint name="shoulder" type="revolute"><parent link="base"/><child link="upper"/><axis xyz="0 0 1"/>
@@ -57,7 +65,7 @@ class Live:
 
     def __init__(self, ros, bundle, options=None, joint_states="/joint_states", **more):
         self.ros = ros
-        self.node = ros.add(EstimatorNode, options, bundle=str(bundle), warn_period=0.0, **more)
+        self.node = ros.add(EstimatorNode, options, bundle=str(bundle), warn_period=0.0, **(SLOW | more))
         self.name = self.node.get_fully_qualified_name()
         self.out = {topic: ros.listen(JointState, f"{self.name}/{topic}") for topic in (*TORQUES, "valid")}
         self.reports = ros.listen(DiagnosticArray, "/diagnostics")
@@ -663,7 +671,10 @@ def test_a_bundle_takes_over_at_500_hz_and_every_message_is_answered_by_one_of_t
     other = shifted(fast_path, tmp_path / "other")
     q, qd, effort = motion(most, rate=rate)
     at = stamps(most, rate=rate)
-    child = spawn([*VASTARES, "estimator", "--ros-args", "-p", f"bundle:={fast_path}"], stderr=subprocess.PIPE)
+    settings = [
+        w for name, value in (SLOW | {"bundle": str(fast_path)}).items() for w in ("-p", f"{name}:={json.dumps(value)}")
+    ]
+    child = spawn([*VASTARES, "estimator", "--ros-args", *settings], stderr=subprocess.PIPE)
     try:
         answers = {topic: ros.listen(JointState, f"/estimator/{topic}") for topic in ("estimated_torque", "valid")}
         publisher = ros.talk()
@@ -774,7 +785,7 @@ def test_a_bundle_of_another_rate_waits_and_setting_the_old_one_ends_that(live, 
 
 
 def test_the_life_of_a_node(ros, bundle_path, other_path, tmp_path):
-    node = ros.add(EstimatorNode, bundle=str(tmp_path / "none"), warn_period=0.0, robot="ur3")
+    node = ros.add(EstimatorNode, bundle=str(tmp_path / "none"), warn_period=0.0, robot="ur3", **SLOW)
 
     def state():
         return ros.ask(GetState, "/estimator/get_state", GetState.Request()).current_state.label
@@ -940,6 +951,8 @@ ACTS = {
     "zero_speed": test_zero_takes_the_residual_at_rest_away_until_reset,
     "drift_time": test_drift_is_followed_with_the_bits_of_offline_up_to_its_limit_and_can_be_switched_off,
     "drift_limit": test_drift_is_followed_with_the_bits_of_offline_up_to_its_limit_and_can_be_switched_off,
+    "max_age": _max_age,
+    "pass_over": _pass_over,
     "urdf": test_the_wrench_is_at_the_link_behind_the_last_joint_where_nothing_else_is_said,
     "tip_frame": test_the_wrench_is_at_the_tip_in_the_frame_and_under_the_prefix_asked_for,
     "wrench_frame": test_the_wrench_is_at_the_tip_in_the_frame_and_under_the_prefix_asked_for,

@@ -56,18 +56,19 @@ def other(bundle_path, tmp_path):
 @pytest.mark.ros
 def test_every_message_is_answered_with_the_bits_of_offline(bundle_path, other, bag, tmp_path):
     json_file, parquet = tmp_path / "parity.json", tmp_path / "live.parquet"
-    command = ["parity", str(bundle_path), str(bag), "--rate", "2", "--json", str(json_file), "--save", str(parquet)]
+    command = ["parity", str(bundle_path), str(bag), "--rate", "2", "--every"]
+    command += ["--json", str(json_file), "--save", str(parquet)]
     assert main(command) == 0
     figures = json.loads(json_file.read_text())
     expected = N - 2 * (WINDOW - 1) - 1
     counts = {"estimated_torque": expected, "valid": N}
     counts |= dict.fromkeys(("external_torque", "external_torque_bound"), expected - 10)
     for topic, count in counts.items():
-        numbers = {"expected": count, "received": count, "missing": 0, "unexpected": 0, "max_difference": 0.0}
-        assert figures[topic] == numbers | {"equal": True}
+        numbers = {"expected": count, "received": count, "max_difference": 0.0, "equal": True}
+        assert figures[topic] == numbers | dict.fromkeys(("missing", "unexpected", "different"), 0)
     assert figures["external_wrench"]["expected"] == figures["external_wrench"]["received"] == 0, "there is no URDF"
     assert 0 < figures["contact"]["received"] == figures["contact"]["expected"]
-    assert figures["missed"] == 0
+    assert figures["missed"] == figures["passed_over"] == 0
     assert figures["equal"] and figures["messages"] == N and figures["strays"] == 0
     assert 0 < figures["latency_ms"]["p50"] <= figures["latency_ms"]["p99"] <= figures["latency_ms"]["max"]
 
@@ -91,7 +92,8 @@ def test_every_message_is_answered_with_the_bits_of_offline(bundle_path, other, 
 def test_the_other_methods_run_in_the_node_too(model, bag, tmp_path):
     dataset = made_dataset()
     save_bundle(tmp_path / "bundle", fit(dataset, TrainConfig(model=model, epochs=1), torch.device("cpu")))
-    assert main(["parity", str(tmp_path / "bundle"), str(bag), "--rate", "8", "--json", str(tmp_path / "p.json")]) == 0
+    save_to = ["--json", str(tmp_path / "p.json")]
+    assert main(["parity", str(tmp_path / "bundle"), str(bag), "--rate", "8", "--every", *save_to]) == 0
     figures = json.loads((tmp_path / "p.json").read_text())
     assert figures["equal"] and figures["estimated_torque"]["received"] > N // 2
 
@@ -99,8 +101,8 @@ def test_the_other_methods_run_in_the_node_too(model, bag, tmp_path):
 @pytest.mark.ros
 def test_another_model_offline_fails_with_status_1(bundle_path, other, bag, monkeypatch, capfd):
     monkeypatch.setattr("vastares_ros.cli.parity.load_bundle", lambda path: load_bundle(other))
-    assert main(["parity", str(bundle_path), str(bag), "--rate", "4"]) == 1
-    assert "not equal" in capfd.readouterr().out
+    assert main(["parity", str(bundle_path), str(bag), "--rate", "4", "--every"]) == 1
+    assert "ms; not equal" in " ".join(capfd.readouterr().out.split())
 
 
 @pytest.fixture(scope="module")
@@ -130,20 +132,32 @@ def test_one_lost_additional_or_other_answer_is_not_equal(offline_twice, broken,
     parity = compare(live, offline)
     assert not parity.equal
     assert broken in ("strays", "bit") or getattr(parity.outputs[name], broken) == 1
+    assert parity.outputs[name].different == int(broken == "bit")
     assert parity.missed == int(broken == "missing" and name == "valid")
+    assert parity.answers_equal == (broken == "missing")
 
 
-def test_messages_that_are_missed_are_told_as_a_node_that_is_too_slow(bundle_path, bag, monkeypatch, capfd):
-    def lossy(bundle, joints, playback, expected, **more):
+@pytest.mark.parametrize(("passed_over", "lost"), [(10, ""), (7, ", and 3 were lost, so that they are missing in its")])
+def test_messages_that_are_missed_are_told_as_a_node_that_is_too_slow(
+    bundle_path, bag, monkeypatch, capfd, passed_over, lost
+):
+    def lossy(bundle, joints, playback, expected, every, **more):
+        assert not every
         answers = run_offline(Pipeline(load_bundle(bundle)), playback.messages)
-        answers.came["valid"][50:60] = False
+        for name in answers.came:
+            answers.came[name][50:60], answers.values[name][50:60] = False, np.nan
+        answers.passed_over = passed_over
         return answers
 
     monkeypatch.setattr("vastares_ros.nodes.parity_run.run_live", lossy)
     assert main(["parity", str(bundle_path), str(bag), "--rate", "4"]) == 1
-    told = " ".join(capfd.readouterr().err.split())
+    out, told = (" ".join(text.split()) for text in capfd.readouterr())
     assert f"the node was too slow: it missed 10 of {N} joint states at" in told
+    assert f"; {passed_over} were passed over, so that the answers stay fresh{lost}" in told
     assert "play slower (--rate 1)" in told and "smaller network" in told and "vastares identify" in told
+    assert "--every" in told
+    assert f"{N} messages, 10 without answer, of which the node passed {passed_over} over" in out
+    assert "not equal: the answers are, to the last bit, but some are missing" in out
 
 
 @pytest.mark.ros

@@ -149,3 +149,138 @@ def test_the_next_estimator_can_be_called_off(bundle, other, messages):
     for message in messages[1:]:
         pipeline.push(*message)
     assert pipeline.bundle is bundle
+
+
+# Passing over
+
+
+def in_batches(pipeline, messages, sizes):
+    """The outputs where so many messages wait at a time, by the number of the message that each answers."""
+    answers, i = {}, 0
+    for size in sizes:
+        taken = [pipeline.take(*message) for message in messages[i : i + size]]
+        i += size
+        if newest := pipeline.newest:
+            answers[i - size + taken.index(newest)] = pipeline.answer()
+            assert pipeline.newest is None
+    return answers
+
+
+def same_answers(answers, outputs):
+    for i, answer in answers.items():
+        assert (answer.stamp_ns, answer.estimate.validity) == (outputs[i].stamp_ns, outputs[i].estimate.validity)
+        assert np.array_equal(answer.estimate.tau_free, outputs[i].estimate.tau_free, equal_nan=True)
+        assert np.array_equal(answer.estimate.tau_ext, outputs[i].estimate.tau_ext, equal_nan=True)
+
+
+class Asked:
+    """An engine that counts how often it is asked for the torque."""
+
+    def __init__(self, engine):
+        self._engine, self.count = engine, 0
+        self.push = engine.push
+
+    def torque(self):
+        self.count += 1
+        return self._engine.torque()
+
+
+@pytest.mark.parametrize("sizes", [[3] * 20, [1, 30, 1, 1, 20, 7], [60]])
+def test_the_newest_is_answered_with_the_bits_of_who_answers_all_and_only_it_is_estimated(bundle, messages, sizes):
+    every, newest = Pipeline(bundle), Pipeline(bundle)
+    newest._estimator.engine = Asked(newest._estimator.engine)
+    answers = in_batches(newest, messages, sizes)
+    same_answers(answers, [every.push(*message) for message in messages[:60]])
+    assert list(answers) == [int(i) - 1 for i in np.cumsum(sizes)]
+    assert newest._estimator.engine.count == sum(i >= WINDOW - 1 for i in answers)
+
+
+def test_partial_messages_behind_the_newest_sample_do_not_cost_its_answer(bundle, messages):
+    halves = []
+    for stamp, joints, q, qd, tau in messages[:20]:
+        halves += [(stamp, joints[j : j + 1], q[j : j + 1], qd[j : j + 1], tau[j : j + 1]) for j in range(2)]
+    every, newest = Pipeline(bundle), Pipeline(bundle)
+    outputs = [every.push(*half) for half in halves]
+    answers = in_batches(newest, halves, [25, 1, 13, 1])  # the first batch ends with half a sample
+    assert list(answers) == [23, 25, 37, 39]
+    same_answers(answers, outputs)
+
+
+@pytest.mark.parametrize("left_out", ["repeated", "without velocity"])
+def test_a_sample_that_is_left_out_does_not_take_the_place_of_one_that_is_not(bundle, messages, left_out):
+    stamp, joints, q, qd, tau = messages[19]
+    more = (stamp, joints, q + 1, qd, tau) if left_out == "repeated" else (stamp + 1, joints, q, qd * np.nan, tau)
+    stream = [*messages[:20], more, more, *messages[20:40]]
+    every, newest = Pipeline(bundle), Pipeline(bundle)
+    outputs = [every.push(*message) for message in stream]
+    answers = in_batches(newest, stream, [21, 1, 20])
+    assert list(answers) == [19, 21, 41]
+    assert answers[21].estimate.validity is outputs[21].estimate.validity, "alone, it is answered"
+    assert not answers[21].estimate.valid
+    same_answers(answers, outputs)
+    assert list(in_batches(Pipeline(bundle), stream[20:], [3])) == [2], "nor where it came first"
+
+
+def test_zero_and_drift_see_what_is_answered_or_refused_and_nothing_else(bundle, dataset):
+    settings = {"contact_factor": 1000.0, "zero_duration": 0.1, "drift_time": 0.5}
+    stream = [
+        (round(s.t * 1e9) + 10**9 * (i >= 400), dataset.joints, s.q, s.qd, s.tau)  # a gap before the 400th
+        for i, s in enumerate(dataset.episodes[0])
+    ]
+    pipeline, estimator = Pipeline(bundle, **settings), Estimator(bundle)
+    zero, drift = Zero(bundle.joints, 0.1), Drift(bundle.joints, bundle.rate, 0.5)
+    answers = in_batches(pipeline, stream, [1] * 100 + [2] * 140 + [50, *[2] * 35])
+    followed = 0
+    for i, message in enumerate(stream):
+        sample = Pipeline(bundle).take(*message).sample
+        estimate = estimator.step(sample)
+        if i in answers or np.isnan(estimate.tau_free).all():
+            estimate = drift.step(sample, zero.step(sample, estimate), 1000.0)
+            followed += not drift.frozen
+        if i in answers:
+            assert np.array_equal(answers[i].estimate.tau_ext, estimate.tau_ext, equal_nan=True)
+    assert followed and np.array_equal(pipeline.drift.bias, drift.bias)
+    told = []
+    for set_zero in (pipeline.set_zero, zero.set):
+        with pytest.raises(VastaresError) as refused:
+            set_zero(0.0)
+        told.append(str(refused.value))
+    assert told[0] == told[1]
+
+
+def test_a_gap_among_what_is_passed_over_is_no_rest_for_the_zero(bundle, messages):
+    pipeline = Pipeline(bundle, zero_duration=0.1)
+    in_batches(pipeline, messages, [1] * 40)
+    late = [(m[0] + 10**8, *m[1:]) for m in messages[40:60]]
+    (answer,) = in_batches(pipeline, late, [20]).values()
+    assert answer.estimate.valid
+    with pytest.raises(VastaresError, match=r"not valid in the last 0\.1 s: (gap|warming up)"):
+        pipeline.set_zero(1e6)
+
+
+def test_the_next_estimator_takes_over_though_samples_are_passed_over(bundle, other, messages):
+    pipeline = Pipeline(bundle)
+    in_batches(pipeline, messages, [1] * 40)
+    pipeline.replace_by(Estimator(other))
+    in_batches(pipeline, messages[40:], [7, 7])
+    assert pipeline.bundle is bundle and "warming up (14 of 16" in pipeline.next_problem
+    answer = in_batches(pipeline, messages[54:], [7])[6]
+    assert pipeline.bundle is other and pipeline.next is None
+    alone = Pipeline(other)
+    expected = [alone.push(*message) for message in messages[40:61]][-1]
+    assert np.array_equal(answer.estimate.tau_free, expected.estimate.tau_free)
+
+
+def test_an_estimator_that_comes_between_a_sample_and_its_answer_waits_for_the_next_one(bundle, other, messages):
+    pipeline = Pipeline(bundle)
+    in_batches(pipeline, messages, [1] * 40)
+    pipeline.take(*messages[40])
+    pipeline.replace_by(Estimator(other))
+    assert pipeline.answer().estimate.valid and pipeline.bundle is bundle
+
+
+def test_reset_forgets_what_waits_for_its_answer(bundle, messages):
+    pipeline = Pipeline(bundle)
+    pipeline.take(*messages[0])
+    pipeline.reset()
+    assert pipeline.newest is None

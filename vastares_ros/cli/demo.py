@@ -89,7 +89,7 @@ def commands(folder: Path, seed: int, quick: bool) -> dict[str, list[str]]:
                                       "--seed", str(seed)],
         "Judge it on a bag that was held out": ["evaluate", bundle, f"{bags}/{test}", "--json",
                                                 f"{folder}/evaluate.json"],
-        "Push the arm, with the node running live": ["parity", bundle, f"{bags}/pushes", *live],
+        "Push the arm, with the node running live": ["parity", bundle, f"{bags}/pushes", "--every", *live],
     }  # fmt: skip
 
 

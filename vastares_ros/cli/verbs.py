@@ -392,6 +392,7 @@ def _parity(parser: argparse.ArgumentParser) -> None:
     _pace(parser)
     _json(parser)
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the live torques and latencies as Parquet")
+    parser.add_argument("--every", action="store_true", help="let the node answer every message, however late")
     _force(parser)
     _quiet(parser)
 

@@ -20,7 +20,8 @@ IDLE_LOOKS = 2  # reports without a sample before that is a finding
 PAUSE = 1.0  # seconds without a sample that are a pause, rather than lost samples
 FULL = 0.8  # share of a period that is too much for an estimate: to take and send messages costs the rest
 INTERLEAVED = {v.value for v in (Validity.CLOCK_JUMPED, Validity.REPEATED, Validity.WRONG_RATE)}  # by two publishers
-LOSSES = {v.value for v in (Validity.GAP, Validity.WRONG_RATE)}  # where messages are lost
+LOSSES = {v.value for v in (Validity.GAP, Validity.WRONG_RATE, Validity.LATE)}  # of a node that is too slow
+MANY = 0.05  # share of the samples of a second that is worth a finding where they are passed over
 
 
 class Level(IntEnum):
@@ -125,7 +126,7 @@ class Watch:
         Args:
             publishers: the nodes that publish the topic.
             missing: joints that were not published since the last sample.
-            overload: why messages were lost, if this node is too slow; it stands in place of what follows from that.
+            overload: what this node being too slow leads to; it stands in place of what follows from that.
         """
         self._idle = 0 if self._samples else self._idle + 1
         level = Level.WARN if self._good else Level.ERROR
@@ -161,7 +162,7 @@ class Watch:
 
 
 class Tally:
-    """Counts the answers of the estimator: rate, gaps, latency, validity.
+    """Counts the samples of the estimator and its answers: rate, gaps, latency, age, validity.
 
     Attributes:
         rate: at which the model was trained [Hz].
@@ -174,34 +175,37 @@ class Tally:
         self.arrival = float("-inf")
         self._stamp = float("nan")  # of the newest sample [s]
         self._samples = self._gaps = self._dropped = self._late = self._missed = 0  # since the node is active
+        self._passed_over = 0
         self._clear()
 
     def _clear(self) -> None:
         self._ticks: list[float] = []
         self._estimates: list[float] = []  # the ticks that ran the model
+        self._ages: list[float] = []  # of the estimates
+        self._arrivals: list[float] = []  # of all samples
+        self._passed = 0
+        self._unanswered = 0  # samples passed over that there is an estimate for
         self._lost = 0
         self._steps, self._span = 0, 0.0
         self._validity: Counter[Validity] = Counter()
         self._outside: Counter[str] = Counter()
 
-    def answer(self, estimate: Estimate, arrival: float, tick: float) -> None:
-        """Count the answer to a sample.
+    def sample(self, t: float, arrival: float, refusal: Validity | None = None, passed_over: bool = False) -> None:
+        """Count a sample.
 
         Args:
-            estimate: the answer.
-            arrival: when its message was taken, by a steady clock [s].
-            tick: how long the answer took [s].
+            t: its stamp [s].
+            arrival: when its message came, by a steady clock [s].
+            refusal: why there is no estimate for it; None where there is one.
+            passed_over: whether it gets no answer.
         """
         self._samples += 1
-        self._ticks.append(tick)
-        if np.isfinite(estimate.tau_free).all():
-            self._estimates.append(tick)
-        self._missed += tick * self.rate > 1
-        self._validity[estimate.validity] += 1
-        self._gaps += estimate.validity is Validity.GAP
-        if estimate.validity is Validity.OUTSIDE_RANGE:
-            self._outside.update(estimate.joints)
-        step = estimate.t - self._stamp
+        self._arrivals.append(arrival)
+        self._gaps += refusal is Validity.GAP
+        self._passed_over += passed_over
+        self._passed += passed_over
+        self._unanswered += passed_over and refusal is None
+        step = t - self._stamp
         if 0 < step < PAUSE:
             self._steps += 1
             self._span += step
@@ -209,28 +213,61 @@ class Tally:
             self._lost += lost
             self._dropped += lost
             self._late += (arrival - self.arrival - step) * self.rate > 1
-        self._stamp, self.arrival = estimate.t, arrival
+        self._stamp, self.arrival = t, arrival
+
+    def answer(self, estimate: Estimate, age: float, tick: float) -> None:
+        """Count the answer to a sample.
+
+        Args:
+            estimate: the answer.
+            age: from the receipt of its message to the answer [s].
+            tick: how long the answer took, with all that was passed over for it [s].
+        """
+        self._ticks.append(tick)
+        if np.isfinite(estimate.tau_free).all():
+            self._estimates.append(tick)
+            self._ages.append(age)
+        self._missed += tick * self.rate > 1
+        self._validity[estimate.validity] += 1
+        if estimate.validity is Validity.OUTSIDE_RANGE:
+            self._outside.update(estimate.joints)
 
     def overload(self) -> str:
-        """Why samples were lost in the last second, if this node is too slow, and what to do; empty if it is not."""
+        """What this node being too slow led to in the last second, and what to do; empty if it is fast enough.
+
+        It is too slow where it passes many samples over or, if it must answer all, where they are lost meanwhile.
+        """
         tick = float(np.median(self._estimates)) if self._estimates else 0.0
-        if not self._lost or tick * self.rate < FULL:
+        samples = len(self._arrivals)
+        if self._unanswered > MANY * samples:
+            led_to = f"{self._passed} of {samples} joint states of the last second were passed over"
+        elif self._lost and tick * self.rate >= FULL:
+            led_to = f"{self._lost} joint states of the last second were lost"
+        else:
             return ""
+        span = self._arrivals[-1] - self._arrivals[0]
+        period = span / (samples - 1) if span > 0 else 1 / self.rate  # a bag may be played faster than its stamps say
+        old = f", and estimates are up to {np.percentile(self._ages, 99) * 1e3:.1f} ms old (p99)" if self._ages else ""
         return (
-            f"overload: an estimate takes {tick * 1e3:.1f} ms and a sample comes every {1e3 / self.rate:.1f} ms, so "
-            f"{self._lost} were lost in the last second: use a smaller network (`hidden`, `window`, or another "
-            "`--model`) or a rigid-body model (vastares identify), or free the computer"
+            f"overload: an estimate takes {tick * 1e3:.1f} ms and a joint state comes every {period * 1e3:.1f} ms, so "
+            f"{led_to}{old}: use a smaller network (`hidden`, `window`, or another `--model`), a rigid-body model "
+            "(vastares identify) or another `engine`, or free the computer"
         )
 
     def values(self) -> dict[str, Any]:
         """The figures. Counts are since the node is active, all else is over the last second, which begins anew."""
-        samples = len(self._ticks)
-        p50, p99, longest = np.percentile(self._ticks, (50, 99, 100)) * 1e6 if samples else (0.0, 0.0, 0.0)
+        samples, answers = len(self._arrivals), len(self._ticks)
+        p50, p99, longest = np.percentile(self._ticks, (50, 99, 100)) * 1e6 if answers else (0.0, 0.0, 0.0)
+        age_p50, age_p99 = np.percentile(self._ages, (50, 99)) * 1e3 if self._ages else (0.0, 0.0)
         reasons = [f"{v.value} {n}" for v, n in self._validity.most_common() if v is not Validity.VALID]
         values = {
             "rate_hz": self._steps / self._span if self._span else 0.0,
             "trained_rate_hz": self.rate,
             "samples": self._samples,
+            "passed_over": self._passed_over,
+            "passed_over_share": self._passed / samples if samples else 0.0,
+            "age_p50_ms": float(age_p50),
+            "age_p99_ms": float(age_p99),
             "dropped": self._dropped,
             "late": self._late,
             "gaps": self._gaps,
@@ -238,7 +275,7 @@ class Tally:
             "tick_p99_us": float(p99),
             "tick_max_us": float(longest),
             "missed_deadlines": self._missed,
-            "valid_share": self._validity[Validity.VALID] / samples if samples else 0.0,
+            "valid_share": self._validity[Validity.VALID] / answers if answers else 0.0,
             "invalid": ", ".join(reasons) or "none",
             "outside_training_range": ", ".join(f"{joint} {n}" for joint, n in self._outside.most_common()) or "none",
         }

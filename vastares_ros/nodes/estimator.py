@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,12 @@ from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.runtime.device import device_for
 from vastares_ros.runtime.estimator import Estimate, Estimator, Validity
 from vastares_ros.runtime.outputs import JOINT_STATE, WRENCH, Outputs
-from vastares_ros.runtime.pipeline import Pipeline, make_wrench_estimator
+from vastares_ros.runtime.pipeline import Pipeline, Taken, make_wrench_estimator
 
 DEPTH = 500  # messages that wait while the node is held up: 1 s at 500 Hz
+AT_ONCE = 20  # messages that are answered in one go, if all are: what else the node does must have its turn
+CATCH_UP = 0.01  # seconds that messages are taken in before one that is no older is answered, though newer ones come
+FRESH = 0.02  # seconds: the least `max_age` where it is not set
 MARKER_PERIOD = 0.05  # seconds between two sets of markers: RViz draws no faster
 RECENT = 1.0  # seconds that the newest joint state may be old when zero is set
 TYPES = {JOINT_STATE: JointState, WRENCH: WrenchStamped, MARKERS: MarkerArray}
@@ -58,6 +61,7 @@ NEXT_STEP = {
     Validity.REPEATED: "so it is left out: does the driver fill header.stamp?",
     Validity.NO_MOTION: "so it is left out: the driver must publish position and velocity",
     Validity.WRONG_RATE: "set the driver to that rate, or record and train at this one",
+    Validity.LATE: "use a smaller network, a rigid-body model or another `engine`, or free the computer",
 }
 
 
@@ -76,6 +80,21 @@ class Body:
     wrench: WrenchEstimator | None = None
     links: tuple[str, ...] = ()
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A sample that waits for its answer.
+
+    Attributes:
+        taken: the sample.
+        header: of the message that completed it.
+        came: when the middleware received this message, by `time.perf_counter` [s].
+    """
+
+    taken: Taken
+    header: Header
+    came: float
 
 
 class EstimatorNode(ManagedNode):
@@ -126,6 +145,7 @@ class EstimatorNode(ManagedNode):
             drift_limit=self.parameter("drift_limit"),
         )
         self._pipeline.warm_up()
+        self._pass_over, self._max_age = self.parameter("pass_over"), self.parameter("max_age")
         self._loading, self._swap, self._swap_problem = None, "none", ""
         self.hardware_id = self._bundle.robot
         gc.freeze()  # what is loaded stays: the collector need not look at it again at every pass
@@ -220,31 +240,40 @@ class EstimatorNode(ManagedNode):
             self._pipeline.drift.time = value
         elif name == "drift_limit":
             self._pipeline.drift.limit = value
+        elif name == "max_age":
+            self._max_age = value
+        elif name == "pass_over":
+            self._pass_over = value
         elif name == "bundle":
             self._begin_swap(Path(value).expanduser())
 
+    @property
+    def max_age(self) -> float:
+        """The age above which an estimate is late [s]."""
+        return self._max_age or max(2 / self._bundle.rate, FRESH)
+
     def on_joint_state(self, message: JointState) -> None:
-        """Run the pipeline on one message of joint states, and publish the outputs under its stamp."""
+        """Run the pipeline on this message and all that wait behind it, and publish the outputs for the newest sample.
+
+        They bear the stamp of the message that completed the sample. Without `pass_over`, every sample is answered.
+        """
         began = time.perf_counter()
-        fields = from_joint_state(message)
-        self._check_message(message)
         self._take_loaded()
-        try:
-            outputs = self._pipeline.push(*fields)
-        except VastaresError as error:
-            self._watch.problem(str(error))
-            return
-        if self._pipeline.bundle is not self._bundle:
-            self._end_swap()
-        if outputs is None:
-            return
-        self._publish(message.header, outputs)
-        estimate = outputs.estimate
-        self._watch.sample(estimate.valid)
-        if estimate.validity in NEXT_STEP:
-            detail = "stamp is zero" if outputs.stamp_ns == 0 else estimate.detail
-            self._watch.problem(estimate.validity.value, f"{detail}, {NEXT_STEP[estimate.validity]}".removeprefix(", "))
-        self._tally.answer(estimate, began, time.perf_counter() - began)
+        waiting: list[Waiting] = []
+        for each, came in self._arrivals(message, began):
+            self._check_message(each)
+            try:
+                taken = self._pipeline.take(*from_joint_state(each))
+            except VastaresError as error:
+                self._watch.problem(str(error))
+                continue
+            if taken:
+                waiting.append(Waiting(taken, each.header, came))
+            if waiting and not self._pass_over:
+                self._answer(waiting, began)
+                began, waiting = time.perf_counter(), []
+        if waiting:
+            self._answer(waiting, began)
 
     def report(self) -> Report:
         """The health over the last second."""
@@ -275,6 +304,7 @@ class EstimatorNode(ManagedNode):
             "all estimates are valid" if figures["valid_share"] else "the window fills",
             {
                 **figures,
+                "max_age_ms": self.max_age * 1e3,
                 **{f"bias_{joint}": float(x) for joint, x in zip(joints, zero.bias, strict=True)},
                 **{f"drift_{joint}": float(x) for joint, x in zip(joints, drift.bias, strict=True)},
                 "drift": state if drift.time else "off",
@@ -288,6 +318,69 @@ class EstimatorNode(ManagedNode):
                 "swap": swap,
             },
         )
+
+    def _arrivals(self, message: JointState, began: float) -> Iterator[tuple[JointState, float]]:
+        """The message that the executor has taken, and those that wait behind it, each with when it came.
+
+        The executor does not say when its message came: not after the next one, if one waits. If none does, it is
+        younger than the period of the joint states, and counts from now, `began`.
+
+        Where to take messages in takes as long as the time between them, there is always one more that waits. So it
+        ends after `CATCH_UP`, if what was taken is fresh.
+        """
+        following = self._take_waiting()
+        yield message, min(began, following[1]) if following else began
+        for _ in range(DEPTH if self._pass_over else AT_ONCE):
+            if following is None:
+                return
+            yield following
+            now = time.perf_counter()
+            if now - began > CATCH_UP > now - following[1]:
+                return
+            following = self._take_waiting()
+        if following:
+            yield following
+
+    def _take_waiting(self) -> tuple[JointState, float] | None:
+        """The next message that waits, and when the middleware received it, by `time.perf_counter` [s]."""
+        if self._joint_states is None:
+            return None
+        with self._joint_states.handle:  # keeps it from being destroyed
+            taken = self._joint_states.handle.take_message(JointState, False)
+        if taken is None:
+            return None
+        message, about = taken
+        received = about["received_timestamp"]  # by the system's clock [ns]; 0 where the middleware does not say
+        waited = max(0, time.time_ns() - received) * 1e-9 if received else 0.0
+        return message, time.perf_counter() - waited
+
+    def _answer(self, waiting: Sequence[Waiting], began: float) -> None:
+        """Publish the outputs for the newest of the samples that wait, and count the others as passed over.
+
+        Args:
+            waiting: those that the pipeline has taken since its last answer, at least one.
+            began: when the work on them began, by `time.perf_counter` [s].
+        """
+        newest = next(w for w in waiting if w.taken is self._pipeline.newest)
+        outputs = self._pipeline.answer()
+        if self._pipeline.bundle is not self._bundle:
+            self._end_swap()
+        age = time.perf_counter() - newest.came
+        if outputs.estimate.valid and age > self.max_age:
+            detail = f"{age * 1e3:.1f} ms old, and max_age is {self.max_age * 1e3:g} ms"
+            outputs = replace(outputs, estimate=replace(outputs.estimate, validity=Validity.LATE, detail=detail))
+        self._publish(newest.header, outputs)
+        estimate = outputs.estimate
+        self._watch.sample(estimate.valid)
+        for each in waiting:
+            refusal = each.taken.refusal
+            why = estimate if each is newest else refusal
+            if why and why.validity in NEXT_STEP:
+                detail = "stamp is zero" if each.taken.stamp_ns == 0 else why.detail
+                self._watch.problem(why.validity.value, f"{detail}, {NEXT_STEP[why.validity]}".removeprefix(", "))
+            t, reason = each.taken.sample.t, refusal.validity if refusal else None
+            self._tally.sample(t, each.came, reason, passed_over=each is not newest)
+        self._tally.answer(estimate, age, time.perf_counter() - began)
 
     def _check_message(self, message: JointState) -> None:
         """Note what is wrong with a message by itself."""

@@ -219,6 +219,23 @@ ESTIMATOR = Interface(
             limits=(0.0, 1.0),
         ),
         Parameter(
+            "max_age",
+            0.0,
+            "An estimate that is older than this when it is ready is published, but not valid; the reason is late [s]. "
+            "The age counts from when the middleware received the joint state, whatever its stamp says. 0.0: two "
+            "periods of the trained rate or 0.02, the larger.",
+            Change.LIVE,
+            limits=(0.0, 3600.0),
+        ),
+        Parameter(
+            "pass_over",
+            True,
+            "Whether only the newest of the joint states that wait is answered. The others are passed over: they are "
+            "taken into the window, so that the answer is the same, but nothing is published for them. If false, "
+            "every joint state is answered, however old; up to 500 wait.",
+            Change.LIVE,
+        ),
+        Parameter(
             "urdf",
             "",
             "URDF file for the wrench. Empty: the topic robot_description; until it is received, the URDF in the "

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import WrenchStamped
 from rcl_interfaces.srv import GetParameters
 from rclpy.serialization import deserialize_message
@@ -20,6 +21,7 @@ from sensor_msgs.msg import JointState
 from vastares_ros.core.errors import VastaresError
 from vastares_ros.core.samples import Array
 from vastares_ros.io.playback import Playback
+from vastares_ros.nodes.interfaces import DIAGNOSTICS
 from vastares_ros.nodes.messages import from_stamp, from_wrench, to_joint_state
 from vastares_ros.nodes.process import VASTARES, end, make_executor, own_domain, reliable, ros_node, spawn
 from vastares_ros.runtime.outputs import JOINT_STATE, OUTPUTS, WRENCH
@@ -37,12 +39,14 @@ def run_live(
     playback: Playback,
     expected: Mapping[str, int],
     command: Sequence[str] = (*VASTARES, "estimator"),
+    every: bool = False,
     advance: Callable[[float], None] = lambda seconds: None,
 ) -> Answers:
     """Start the estimator node in a ROS domain of its own, publish the playback to it, and gather its answers.
 
     Every message bears its number as `frame_id`, which the node returns, so that answers can be told apart even where
-    stamps repeat. Answers are kept as bytes until the end, so that this process does not hold the node up.
+    stamps repeat. Answers are kept as bytes until the end, so that this process does not hold the node up. No estimate
+    is late, since there is no such thing offline.
 
     Args:
         bundle: folder of the bundle.
@@ -50,6 +54,7 @@ def run_live(
         playback: the M messages.
         expected: how many answers are worth waiting for, by the name of the output; the other outputs are not heard.
         command: what starts the node.
+        every: whether the node answers every message, however late, rather than pass any over.
         advance: called with the time of the playback while it is published [s].
 
     Raises:
@@ -58,14 +63,24 @@ def run_live(
     sent = np.full(len(playback.messages), np.nan)
     heard: dict[str, list[tuple[float, bytes]]] = {output.name: [] for output in OUTPUTS if output.name in expected}
     last = 0.0
+    counts = {"samples": 0, "passed_over": 0}  # as the node has told
 
     def take(answer: bytes, name: str) -> None:
         nonlocal last
         last = time.perf_counter()
         heard[name].append((last, answer))
 
+    def note(report: DiagnosticArray) -> None:
+        for status in report.status:
+            counts.update({value.key: int(value.value) for value in status.values if value.key in counts})
+
+    def settled() -> bool:
+        """Whether all is there, or the node has told of the rest."""
+        told = counts["passed_over"] and counts["samples"] >= expected.get("valid", len(sent))
+        return bool(told) or all(len(heard[name]) >= n for name, n in expected.items())
+
     messages = [to_joint_state(*fields, frame_id=str(i)) for i, fields in enumerate(playback.messages)]
-    with own_domain(), ros_node("parity") as node, _estimator(command, bundle) as check:
+    with own_domain(), ros_node("parity") as node, _estimator(command, bundle, every) as check:
         executor = make_executor(node.context)
         executor.add_node(node)
         for output in OUTPUTS:
@@ -73,6 +88,7 @@ def run_live(
                 topic = f"/estimator/{output.name}"
                 answer = partial(take, name=output.name)
                 node.create_subscription(TYPES[output.kind], topic, answer, reliable(DEPTH), raw=True)
+        node.create_subscription(DiagnosticArray, DIAGNOSTICS.name, note, reliable(10))
         publisher = node.create_publisher(JointState, "/joint_states", reliable(DEPTH))
 
         def spin_until(done: Callable[[], bool], deadline: Callable[[], float]) -> bool:
@@ -101,10 +117,12 @@ def run_live(
             publisher.publish(message)
             advance(playback.due[i])
         last = time.perf_counter()
-        spin_until(lambda: all(len(heard[name]) >= n for name, n in expected.items()), lambda: last + SILENCE)
+        spin_until(settled, lambda: last + SILENCE)
         reply = client.call_async(GetParameters.Request())  # behind the last message: all answers come before its own
         spin_until(reply.done, lambda: last + SILENCE)
-    return _answers(heard, joints, playback, sent)
+    answers = _answers(heard, joints, playback, sent)
+    answers.passed_over = counts["passed_over"]
+    return answers
 
 
 def _answers(
@@ -123,7 +141,8 @@ def _answers(
             stamp_ns = from_stamp(message.header.stamp)
             i: int | None
             if output.kind == WRENCH:  # whose frame_id is its frame: the next message with this stamp
-                i = next((place for place in places.get(stamp_ns, ()) if place > newest), None)
+                torque = answers.came["external_torque"]  # published with it
+                i = next((place for place in places.get(stamp_ns, ()) if place > newest and torque[place]), None)
                 values = from_wrench(message)
             else:
                 number = int(message.header.frame_id)
@@ -140,11 +159,13 @@ def _answers(
 
 
 @contextmanager
-def _estimator(command: Sequence[str], bundle: Path) -> Iterator[Callable[[], None]]:
+def _estimator(command: Sequence[str], bundle: Path, every: bool) -> Iterator[Callable[[], None]]:
     """The node as a child process; the function that it gives raises once the node has ended."""
     quoted = str(bundle.absolute()).replace("'", "''")
+    settings = (f"bundle:='{quoted}'", "max_age:=3600.0", f"pass_over:={str(not every).lower()}")
+    parameters = [word for setting in settings for word in ("-p", setting)]
     with tempfile.TemporaryFile("w+") as log:
-        child = spawn([*command, "--ros-args", "-p", f"bundle:='{quoted}'"], stdout=log, stderr=log)
+        child = spawn([*command, "--ros-args", *parameters], stdout=log, stderr=log)
 
         def check() -> None:
             if child.poll() is not None:

@@ -126,6 +126,7 @@ def parity_table(parity: Parity, messages: int, title: str) -> Table:
         "received": [Cell(str(o.received)) for o in outputs],
         "missing": [Cell(str(o.missing)) for o in outputs],
         "extra": [Cell(str(o.unexpected)) for o in outputs],
+        "different": [Cell(str(o.different)) for o in outputs],
         "largest\ndifference": [
             Cell("none to compare" if o.max_difference is None else f"{o.max_difference:g}") for o in outputs
         ],
@@ -133,7 +134,10 @@ def parity_table(parity: Parity, messages: int, title: str) -> Table:
     latency = {name: value for name, value in parity.latency_ms.items() if value is not None}
     times = "latency p50 {p50:.2f}, p99 {p99:.2f}, max {max:.2f} ms".format(**latency) if latency else "no answer"
     verdict = "equal to the last bit" if parity.equal else "not equal"
-    note = f"{messages} messages, {parity.strays} strays; {times}; {verdict}"
+    if parity.answers_equal and parity.missed:
+        verdict = "not equal: the answers are, to the last bit, but some are missing"
+    counts = f"{messages} messages, {parity.missed} without answer, of which the node passed {parity.passed_over} over"
+    note = f"{counts}; {parity.strays} strays; {times}; {verdict}"
     return _columns(title, "topic", list(parity.outputs), columns, note)
 
 

@@ -38,6 +38,10 @@ class Validity(Enum):
     REPEATED = "stamp repeated"
     NO_MOTION = "position or velocity missing"
     WRONG_RATE = "not at the trained rate"
+    LATE = "late"  # the estimator never says so: whoever hands the estimate on does
+
+
+LEFT_OUT = (Validity.REPEATED, Validity.NO_MOTION)  # samples that leave no trace in the window
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,14 @@ class Estimator:
 
     def step(self, sample: JointSample) -> Estimate:
         """Answer the next sample, whose arrays are in the joint order of the bundle and whose tau is scaled."""
+        return self.take(sample) or self.answer()
+
+    def take(self, sample: JointSample) -> Estimate | None:
+        """Take the next sample in without running the network, which costs little.
+
+        Returns:
+            Why there is no estimate for it; None where `answer` has one.
+        """
         if not (all_finite(sample.q) and all_finite(sample.qd)):
             gone = self._joints(~np.isfinite([sample.q, sample.qd]).all(axis=0))
             return self._refuse(sample, Validity.NO_MOTION, f"joint {gone[0]}", gone)
@@ -139,9 +151,15 @@ class Estimator:
         fits = same_rate(rate, self.bundle.rate) or same_rate(1 / float(steps.mean()), self.bundle.rate)
         if not fits and not math.isnan(steps[-1]):
             return self._refuse(sample, Validity.WRONG_RATE, f"{rate:.1f} Hz, trained at {self.bundle.rate:.1f} Hz")
+        self._taken = sample, x[: len(self._low)], tau_meas
+        return None
+
+    def answer(self) -> Estimate:
+        """The estimate for the newest sample for which `take` gave None, if no other one but `LEFT_OUT` came since."""
+        sample, motion, tau_meas = self._taken
         tau_free = self.engine.torque()
         tau_ext = external_torque(tau_free, tau_meas)
-        return Estimate(sample.t, tau_free, tau_ext, self.bundle.bound, *self._trust(x[: len(self._low)], sample.tau))
+        return Estimate(sample.t, tau_free, tau_ext, self.bundle.bound, *self._trust(motion, sample.tau))
 
     def _trust(self, motion: Array, tau: Array) -> tuple[Validity, str, tuple[str, ...]]:
         if not all_finite(tau):

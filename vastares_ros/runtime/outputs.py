@@ -169,7 +169,7 @@ OUTPUTS = (
         "valid",
         JOINT_STATE,
         "1 or 0 as effort of the name valid: whether to trust the estimate.",
-        "for every sample, after all other outputs",
+        "for every sample that is answered, after all other outputs",
         lambda o: np.array([float(o.estimate.valid)]),
         ("valid",),
     ),

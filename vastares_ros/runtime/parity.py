@@ -27,6 +27,7 @@ class Answers:
         values: the values of each output by its name, shape (M, width); NaN where there was no answer.
         came: whether there was an answer, by the name of the output, shape (M,).
         strays: answers that belong to no message, or came a second time.
+        passed_over: samples that the node says it passed over.
         latency: from publishing a message to having its estimated torque, shape (M,) [s]; NaN where none came, and
             throughout offline.
     """
@@ -36,6 +37,7 @@ class Answers:
         self.values = {output.name: np.full((messages, output.width(joints)), np.nan) for output in OUTPUTS}
         self.came = {output.name: np.zeros(messages, dtype=bool) for output in OUTPUTS}
         self.strays = 0
+        self.passed_over = 0
         self.latency = np.full(messages, np.nan)
 
     def put(self, name: str, i: int, values: ArrayLike) -> None:
@@ -53,6 +55,7 @@ class OutputParity:
         received: answers live.
         missing: answers offline that were not received.
         unexpected: answers live that there are none of offline.
+        different: answers that are there on both sides, with other bits.
         max_difference: largest difference where there are both, None where there are not.
         equal: whether all are there with the same bits.
     """
@@ -61,6 +64,7 @@ class OutputParity:
     received: int
     missing: int
     unexpected: int
+    different: int
     max_difference: float | None
     equal: bool
 
@@ -72,11 +76,13 @@ class Parity:
     Attributes:
         outputs: by name.
         strays: answers that belong to no message, or came a second time.
+        passed_over: samples that the node says it passed over: it took them in, and answered a newer one.
         latency_ms: p50, p99 and max of the latency; None where no answer came.
     """
 
     outputs: dict[str, OutputParity]
     strays: int
+    passed_over: int
     latency_ms: dict[str, float | None]
 
     @property
@@ -85,8 +91,13 @@ class Parity:
         return self.strays == 0 and all(output.equal for output in self.outputs.values())
 
     @property
+    def answers_equal(self) -> bool:
+        """Whether what was answered is there with the same bits, whatever is missing."""
+        return self.strays == 0 and not any(o.different or o.unexpected for o in self.outputs.values())
+
+    @property
     def missed(self) -> int:
-        """Samples that the live node never answered."""
+        """Samples that the live node never answered: those that it passed over, and those that it never took in."""
         return self.outputs["valid"].missing
 
 
@@ -123,17 +134,20 @@ def compare(live: Answers, offline: Answers) -> Parity:
     }
     latency = live.latency[np.isfinite(live.latency)] * 1e3
     p50, p99, longest = np.percentile(latency, (50, 99, 100)).tolist() if len(latency) else (None, None, None)
-    return Parity(outputs, live.strays, {"p50": p50, "p99": p99, "max": longest})
+    return Parity(outputs, live.strays, live.passed_over, {"p50": p50, "p99": p99, "max": longest})
 
 
 def _compare(live: Array, here: NDArray[np.bool_], offline: Array, there: NDArray[np.bool_]) -> OutputParity:
-    difference = np.abs(live - offline)[here & there]
+    both = here & there
+    same = ((live == offline) | (np.isnan(live) & np.isnan(offline))).all(axis=1)
+    difference = np.abs(live - offline)[both]
     difference = difference[np.isfinite(difference)]  # both NaN is equal; one NaN is seen by `equal`
     return OutputParity(
         expected=int(there.sum()),
         received=int(here.sum()),
         missing=int((there & ~here).sum()),
         unexpected=int((here & ~there).sum()),
+        different=int((both & ~same).sum()),
         max_difference=float(difference.max()) if len(difference) else None,
         equal=np.array_equal(here, there) and np.array_equal(live, offline, equal_nan=True),
     )

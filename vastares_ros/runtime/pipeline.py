@@ -9,6 +9,7 @@ messages through a `Pipeline`, so that they give the same bits.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,13 +22,33 @@ from vastares_ros.core.samples import Array, JointSample, seconds
 from vastares_ros.physics.wrench import WrenchEstimator
 
 from .bundle import Bundle
-from .estimator import Estimate, Estimator
+from .estimator import LEFT_OUT, Estimate, Estimator
 from .outputs import Outputs
 from .residual import Drift, Zero
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """A sample that was taken in.
+
+    Attributes:
+        stamp_ns: stamp of the message that completed it [ns].
+        sample: in the joint order of the bundle, its tau scaled.
+        refusal: why there is no estimate for it; None where there is one.
+    """
+
+    stamp_ns: int
+    sample: JointSample
+    refusal: Estimate | None
+
+
 class Pipeline:
     """Runs a bundle on joint-state messages, one at a time.
+
+    `push` answers every message. Whoever has no time for that takes all that wait in by `take`, and asks once for the
+    `answer` to the newest; the others are passed over. Filter, differences, rigid-body model and window are the same
+    then, and so are the bits of the answer. Zero and drift see what is answered, and what is refused because the window
+    is not full or the rate is wrong; they see nothing of a sample whose estimate was passed over.
 
     Attributes:
         joints: J joint names, the order of every output.
@@ -37,6 +58,7 @@ class Pipeline:
         drift: the slow drift that is taken out.
         next: an estimator that takes over as soon as it gives an estimate; None for none.
         next_problem: why `next` gave no estimate for the newest sample; empty before the first.
+        newest: the sample that `answer` answers; None where none was taken in since.
     """
 
     def __init__(
@@ -67,6 +89,8 @@ class Pipeline:
         self.drift = Drift(bundle.joints, bundle.rate, drift_time, drift_limit)
         self._assembler = JointAssembler(bundle.joints, bundle.effort.scale)
         self._estimator = Estimator(bundle, device)
+        self.newest: Taken | None = None
+        self._ready: Estimator | None = None  # `next`, if it has an estimate for `newest`
         self.replace_by(None)
 
     @property
@@ -82,7 +106,7 @@ class Pipeline:
     def push(
         self, stamp_ns: int, names: Sequence[str], position: ArrayLike, velocity: ArrayLike, effort: ArrayLike
     ) -> Outputs | None:
-        """Take one message in.
+        """Take one message in, and answer it.
 
         Args:
             stamp_ns: stamp of its header [ns].
@@ -97,8 +121,22 @@ class Pipeline:
         Raises:
             VastaresError: a joint of the bundle stands twice in the message.
         """
+        return self.answer() if self.take(stamp_ns, names, position, velocity, effort) else None
+
+    def take(
+        self, stamp_ns: int, names: Sequence[str], position: ArrayLike, velocity: ArrayLike, effort: ArrayLike
+    ) -> Taken | None:
+        """Take one message in, and leave it to `answer` to estimate. The arguments are those of `push`.
+
+        Returns:
+            The sample that the message completes, or None. It is `newest` then, unless it leaves no trace in the window
+            (its stamp is repeated, or motion is missing) and another one waits for its answer.
+
+        Raises:
+            VastaresError: a joint of the bundle stands twice in the message.
+        """
         sample = self._assembler.push(seconds(stamp_ns), names, position, velocity, effort)
-        return None if sample is None else self.step(sample, stamp_ns)
+        return None if sample is None else self._take(sample, stamp_ns)
 
     def step(self, sample: JointSample, stamp_ns: int) -> Outputs:
         """Take in what a message would complete, without the message.
@@ -110,12 +148,19 @@ class Pipeline:
         Returns:
             What is to be published.
         """
-        estimate = self.zero.step(sample, self._estimate(sample))
-        estimate = self.drift.step(sample, estimate, self.contact_factor)
-        return Outputs(stamp_ns, self.joints, sample, estimate, self.contact_factor, self.wrench)
+        self._take(sample, stamp_ns)
+        return self.answer()
+
+    def answer(self) -> Outputs:
+        """What is to be published in answer to `newest`, which must be there, and is None afterwards."""
+        taken, self.newest = self.newest, None
+        assert taken is not None
+        estimate = self._residual(taken.sample, self._estimate(taken))
+        return Outputs(taken.stamp_ns, self.joints, taken.sample, estimate, self.contact_factor, self.wrench)
 
     def reset(self) -> None:
         """Forget the window, partial messages, the zero and the drift, as a fresh pipeline."""
+        self.newest = None
         self._estimator.reset()
         self._assembler.reset()
         self.zero.reset()
@@ -150,14 +195,34 @@ class Pipeline:
         self.next = estimator
         self.next_problem = ""
 
-    def _estimate(self, sample: JointSample) -> Estimate:
+    def _take(self, sample: JointSample, stamp_ns: int) -> Taken:
+        taken = Taken(stamp_ns, sample, self._estimator.take(sample))
+        ready = None
         if self.next:
-            estimate = self.next.step(sample)
+            refusal = self.next.take(sample)
+            ready = self.next if refusal is None else None
+            self.next_problem = f"{refusal.validity.value} ({refusal.detail})" if refusal else ""
+        before = self.newest
+        if before and taken.refusal and taken.refusal.validity in LEFT_OUT:
+            return taken
+        if before and before.refusal and before.refusal.validity not in LEFT_OUT:
+            self._residual(before.sample, before.refusal)  # it has been passed over
+        self.newest, self._ready = taken, ready
+        return taken
+
+    def _estimate(self, taken: Taken) -> Estimate:
+        """The estimate without zero and drift, by `next` where it has one."""
+        if self._ready and self._ready is self.next:
+            estimate = self._ready.answer()
             if np.isfinite(estimate.tau_free).all():
-                self._take_over(self.next)
+                self._take_over(self._ready)
                 return estimate
-            self.next_problem = f"{estimate.validity.value} ({estimate.detail})"
-        return self._estimator.step(sample)
+            self.next_problem = "its estimate is not finite"
+        return taken.refusal or self._estimator.answer()
+
+    def _residual(self, sample: JointSample, estimate: Estimate) -> Estimate:
+        """The estimate of a sample, less zero and drift."""
+        return self.drift.step(sample, self.zero.step(sample, estimate), self.contact_factor)
 
     def _take_over(self, estimator: Estimator) -> None:
         self._estimator = estimator

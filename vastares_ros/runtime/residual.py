@@ -15,7 +15,7 @@ from vastares_ros.core.errors import VastaresError
 from vastares_ros.core.samples import Array, JointSample
 from vastares_ros.core.sampling import MAX_GAP
 
-from .estimator import Estimate, Validity
+from .estimator import LEFT_OUT, Estimate, Validity
 
 ACCELERATION = 2.0  # rad/s²: below it errors of inertia are small; 8 % of the motion in bags of a UR3 is
 STANDING = 0.02  # rad/s: a slower joint stands, and its friction holds a part of the torque that is no drift
@@ -133,7 +133,7 @@ class Drift:
             self.reset()
             return estimate
         estimate = replace(estimate, tau_ext=estimate.tau_ext - self.bias)
-        if estimate.validity in (Validity.REPEATED, Validity.NO_MOTION):  # the estimator leaves them out, too
+        if estimate.validity in LEFT_OUT:
             self.frozen = estimate.validity.value
             return estimate
         step, self._last = sample.t - self._last, sample.t
