@@ -34,12 +34,9 @@ _lock = threading.Lock()
 _kernels: tuple[Callable[..., None], Callable[..., None]] | None = None
 
 
-def supported(model: Model) -> str:
-    """What of a model the kernels cannot run; empty where they run all of it."""
-    if type(model) not in (NetworkModel, HybridModel):
-        return f"models of kind {model.kind}"
-    network = type(model.network)  # type: ignore[union-attr]
-    return "" if network in (VaStaResLSTM, Recurrent, Mlp) else f"{network.__name__} networks"
+def supported(model: Model) -> bool:
+    """Whether the kernels can run a model; what is derived from its classes may compute something else."""
+    return type(model) in (NetworkModel, HybridModel) and type(model.network) in (VaStaResLSTM, Recurrent, Mlp)
 
 
 def ready_kernels(notify: Callable[[str], None]) -> tuple[Callable[..., None], Callable[..., None]]:
@@ -51,10 +48,13 @@ def ready_kernels(notify: Callable[[str], None]) -> tuple[Callable[..., None], C
     global _kernels
     with _lock:
         if _kernels is None:
-            *made, seconds = kernels.compile_kernels()
-            _kernels = made[0], made[1]
+            push, torque, seconds, kept = kernels.compile_kernels()
+            _kernels = push, torque
             if seconds:
-                notify(f"compiled the kernels of the network, once for this computer: {seconds:.1f} s")
+                when = (
+                    "once for this computer" if kept else "at every start: set NUMBA_CACHE_DIR to a folder to keep them"
+                )
+                notify(f"compiled the kernels of the network in {seconds:.1f} s ({when})")
         return _kernels
 
 
@@ -147,12 +147,13 @@ def _layout(model: Any) -> tuple[NDArray[np.void], Weights, int, int]:
         "corrected": not hybrid and model.correction is not None,
     }
     block = _Block(joints)
-    fill = {VaStaResLSTM: _attention, Recurrent: _recurrent, Mlp: _mlp}[type(network)]
+    fill: Callable[..., dict[str, float]] = {VaStaResLSTM: _attention, Recurrent: _recurrent, Mlp: _mlp}[type(network)]
     plan |= fill(network, block)
     target: Scaler = model.target_scaler
     gate = model.gate if hybrid else torch.ones(joints)
     bias = (network.layers[-1] if isinstance(network, Mlp) else network.head).bias
-    out = [_numpy(part).reshape(joints, 1) for part in (bias, target.scale, target.mean, gate)]
+    parts: tuple[Any, ...] = (bias, target.scale, target.mean, gate)
+    out = [_numpy(part).reshape(joints, 1) for part in parts]
     plan["w_out"] = block.add(np.concatenate(out, axis=1))
     if plan["corrected"]:
         plan["w_correction"] = block.add(_numpy(model.correction.coefficients).T)
@@ -239,7 +240,7 @@ def _recurrent(network: Recurrent, block: _Block) -> dict[str, float]:
 
 def _mlp(network: Mlp, block: _Block) -> dict[str, float]:
     """Add the weights of a perceptron; returns its part of the plan."""
-    *layers, head = network.layers
+    *layers, head = (layer for layer in network.layers if isinstance(layer, StackedLinear))
     parts = [part for layer in layers for part in (_numpy(layer.weight), _numpy(layer.bias))]
     return {
         "kind": kernels.KINDS.index("mlp"),

@@ -58,7 +58,7 @@ PLAN = np.dtype(
 )
 
 
-class _Float8(types.Type):  # type: ignore[misc]
+class _Float8(types.Type):
     """Eight float32 in a register."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ _FLOATS, _INTS = ir.VectorType(_FLOAT, WIDTH), ir.VectorType(_INT, WIDTH)
 
 
 @register_model(_Float8)
-class _Float8Model(models.PrimitiveModel):  # type: ignore[misc]
+class _Float8Model(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any):
         super().__init__(dmm, fe_type, _FLOATS)
 
@@ -80,11 +80,11 @@ def _operator(python: Callable[..., Any], instruction: str) -> None:
     """Give vectors an operator of Python; LLVM may contract a product and a sum."""
 
     @infer_global(python)
-    class _(ConcreteTemplate):  # type: ignore[misc]
+    class Infer(ConcreteTemplate):
         cases = [signature(FLOAT8, FLOAT8, FLOAT8)]  # noqa: RUF012
 
     @lower_builtin(python, FLOAT8, FLOAT8)
-    def _(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return getattr(builder, instruction)(*args, flags=("contract",))
 
 
@@ -106,17 +106,17 @@ def _spread(builder: Any, value: Any) -> Any:
     return builder.shuffle_vector(first, ir.Constant(_FLOATS, ir.Undefined), ir.Constant(_INTS, [0] * WIDTH))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load(typingctx: Any, array: Any, at: Any) -> Any:
     """The vector at a place of an array."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.load(_pointer(context, builder, sig.args[0], *args, _FLOATS), align=4)
+        return builder.load(_pointer(context, builder, sig.args[0], args[0], args[1], _FLOATS), align=4)
 
     return signature(FLOAT8, array, types.int64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store(typingctx: Any, array: Any, at: Any, vector: Any) -> Any:
     """Write a vector to a place of an array."""
 
@@ -128,17 +128,17 @@ def store(typingctx: Any, array: Any, at: Any, vector: Any) -> Any:
     return signature(types.void, array, types.int64, FLOAT8), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def every(typingctx: Any, array: Any, at: Any) -> Any:
     """A vector of the number at a place of an array."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _spread(builder, builder.load(_pointer(context, builder, sig.args[0], *args, _FLOAT)))
+        return _spread(builder, builder.load(_pointer(context, builder, sig.args[0], args[0], args[1], _FLOAT)))
 
     return signature(FLOAT8, array, types.int64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def splat(typingctx: Any, number: Any) -> Any:
     """A vector of a number."""
 
@@ -148,7 +148,7 @@ def splat(typingctx: Any, number: Any) -> Any:
     return signature(FLOAT8, types.float32), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def positive(typingctx: Any, which: Any, yes: Any, no: Any) -> Any:
     """`yes` where `which` is above zero, else (for NaN, too) `no`."""
 
@@ -159,7 +159,7 @@ def positive(typingctx: Any, which: Any, yes: Any, no: Any) -> Any:
     return signature(FLOAT8, FLOAT8, FLOAT8, FLOAT8), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def larger(typingctx: Any, one: Any, other: Any) -> Any:
     """The larger number of each place; that of `other` where one is NaN."""
 
@@ -169,7 +169,7 @@ def larger(typingctx: Any, one: Any, other: Any) -> Any:
     return signature(FLOAT8, FLOAT8, FLOAT8), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def exp(typingctx: Any, x: Any) -> Any:
     """The exponential of each number, to 2e-7 of itself; x is limited to ±87, and NaN stays NaN."""
 
@@ -204,7 +204,7 @@ def _reduced(builder: Any, vector: Any, join: Callable[[Any, Any], Any]) -> Any:
     return builder.extract_element(vector, ir.Constant(_INT, 0))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def total(typingctx: Any, vector: Any) -> Any:
     """The sum of the numbers of a vector."""
 
@@ -214,7 +214,7 @@ def total(typingctx: Any, vector: Any) -> Any:
     return signature(types.float32, FLOAT8), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def highest(typingctx: Any, vector: Any) -> Any:
     """The largest number of a vector."""
 
@@ -437,9 +437,7 @@ def gru(
 
 
 @_function
-def rnn(
-    drive: Any, drive_at: int, newest: int, window: int, w: Any, w_at: int, rows: int, size: int, out: Any
-) -> None:
+def rnn(drive: Any, drive_at: int, newest: int, window: int, w: Any, w_at: int, rows: int, size: int, out: Any) -> None:
     """Run a recurrent layer with tanh, as `lstm`."""
     for t in range(window):
         slot = (newest + 1 + t) % window
@@ -669,20 +667,42 @@ def _torque(plans: Any, w: Any, memory: Any, work: Any, newest: int, out: Any) -
 
 _FLAT = types.Array(types.float32, 1, "C")
 _PLANS = types.Array(from_dtype(PLAN), 1, "C", readonly=True)
-SIGNATURES = {
+SIGNATURES: dict[Callable[..., None], Any] = {
     _push: types.void(_PLANS, _FLAT, _FLAT, _FLAT, types.int64),
     _torque: types.void(_PLANS, _FLAT, _FLAT, _FLAT, types.int64, types.Array(types.float64, 1, "C")),
 }
 
 
-def compile_kernels() -> tuple[Callable[..., None], Callable[..., None], float]:
-    """The functions `push` and `torque`, and how long it took to compile them [s]; 0 where they came from disk."""
+def compile_kernels() -> tuple[Callable[..., None], Callable[..., None], float, bool]:
+    """The functions `push` and `torque`, how long it took to compile them [s] (0: they came from disk), and whether
+    they are on disk now.
+    """
     start = time.perf_counter()
-    made = []
-    hit = True
-    for python, of in SIGNATURES.items():
-        entry = njit(cache=True, nogil=True, error_model="numpy")(python)
+    (push, *of_push), (torque, *of_torque) = (_compiled(python, of) for python, of in SIGNATURES.items())
+    new, kept = (any(pair) for pair in zip(of_push, of_torque, strict=True))
+    return push, torque, time.perf_counter() - start if new else 0.0, kept
+
+
+def _compiled(python: Callable[..., None], of: Any) -> tuple[Callable[..., None], bool, bool]:
+    """A function, whether it had to be compiled, and whether it is on disk.
+
+    What is on disk may be damaged, and the disk full or not to be written: numba reports this by whatever it met there.
+    """
+    options = {"nogil": True, "error_model": "numpy"}
+    entry = None
+    try:
+        entry = njit(cache=True, **options)(python)
         entry.compile(of)
-        hit = hit and bool(entry.stats.cache_hits)
-        made.append(entry)
-    return made[0], made[1], 0.0 if hit else time.perf_counter() - start
+        return entry, not entry.stats.cache_hits, True
+    except Exception:
+        pass
+    try:
+        if entry is not None:
+            entry.recompile()  # nothing yet, but this forgets what is on disk
+            entry.compile(of)
+            return entry, True, True
+    except Exception:
+        pass
+    entry = njit(**options)(python)
+    entry.compile(of)
+    return entry, True, False

@@ -8,7 +8,7 @@ messages through a `Pipeline`, so that they give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from vastares_ros.core.samples import Array, JointSample, seconds
 from vastares_ros.physics.wrench import WrenchEstimator
 
 from .bundle import Bundle
+from .engines import Engine
 from .estimator import Estimate, Estimator
 from .outputs import Outputs
 from .residual import Drift, Zero
@@ -48,6 +49,8 @@ class Pipeline:
         zero_duration: float = 1.0,
         drift_time: float = 0.0,
         drift_limit: float = 0.5,
+        engine: str = "auto",
+        notify: Callable[[str], None] = lambda text: None,
     ):
         """Begin with an empty window.
 
@@ -59,6 +62,8 @@ class Pipeline:
             zero_duration: how long the arm must have stood still for `set_zero` [s].
             drift_time: time constant of the drift that is taken out [s]; 0 takes none out.
             drift_limit: share of a joint's bound that is taken out as drift at the most.
+            engine: what computes the network; see `make_engine`.
+            notify: is told of what takes seconds.
         """
         self.joints = bundle.joints
         self.wrench = wrench
@@ -66,13 +71,18 @@ class Pipeline:
         self.zero = Zero(bundle.joints, zero_duration)
         self.drift = Drift(bundle.joints, bundle.rate, drift_time, drift_limit)
         self._assembler = JointAssembler(bundle.joints, bundle.effort.scale)
-        self._estimator = Estimator(bundle, device)
+        self._estimator = Estimator(bundle, device, engine, notify)
         self.replace_by(None)
 
     @property
     def bundle(self) -> Bundle:
         """The bundle at work."""
         return self._estimator.bundle
+
+    @property
+    def engine(self) -> Engine:
+        """What computes the network of the bundle at work."""
+        return self._estimator.engine
 
     @property
     def missing(self) -> tuple[str, ...]:
