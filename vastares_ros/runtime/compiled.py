@@ -147,7 +147,7 @@ def _layout(model: Any) -> tuple[NDArray[np.void], Weights, int, int]:
         "corrected": not hybrid and model.correction is not None,
     }
     block = _Block(joints)
-    fill: Callable[..., dict[str, float]] = {VaStaResLSTM: _attention, Recurrent: _recurrent, Mlp: _mlp}[type(network)]
+    fill: Any = {VaStaResLSTM: _attention, Recurrent: _recurrent, Mlp: _mlp}[type(network)]
     plan |= fill(network, block)
     target: Scaler = model.target_scaler
     gate = model.gate if hybrid else torch.ones(joints)
