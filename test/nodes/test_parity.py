@@ -84,12 +84,15 @@ def test_every_message_is_answered_with_the_bits_of_offline(bundle_path, other, 
     assert 0 < parity.outputs["estimated_torque"].max_difference < 1e-5
 
 
-@pytest.mark.parametrize("model", ["lstm", "mlp", "gpr"])
+@pytest.mark.parametrize(
+    ("model", "engine"), [("lstm", "compiled"), ("mlp", "auto"), ("gpr", "auto"), ("gru", "torch")]
+)
 @pytest.mark.ros
-def test_the_other_methods_run_in_the_node_too(model, bag, tmp_path):
+def test_the_other_methods_run_in_the_node_too(model, engine, bag, tmp_path):
     dataset = made_dataset()
     save_bundle(tmp_path / "bundle", fit(dataset, TrainConfig(model=model, epochs=1), torch.device("cpu")))
-    assert main(["parity", str(tmp_path / "bundle"), str(bag), "--rate", "8", "--json", str(tmp_path / "p.json")]) == 0
+    command = ["parity", str(tmp_path / "bundle"), str(bag), "--rate", "8", "--engine", engine]
+    assert main([*command, "--json", str(tmp_path / "p.json")]) == 0
     figures = json.loads((tmp_path / "p.json").read_text())
     assert figures["equal"] and figures["estimated_torque"]["received"] > N // 2
 

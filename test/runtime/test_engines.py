@@ -209,9 +209,10 @@ def test_auto_is_compiled_where_there_are_kernels_and_says_why_not(name):
     engine = make_engine(model)
     if name in WITHOUT_KERNELS:
         assert (
-            isinstance(engine, TorchEngine) and f"none of for models of kind network with {name.title()}" in engine.note
+            isinstance(engine, TorchEngine)
+            and f"no compiled kernels for a model of kind network with {name.title()}" in engine.note
         )
-        with pytest.raises(EngineError, match=r"no compiled kernels, .*: use engine auto or torch") as error:
+        with pytest.raises(EngineError, match=r"no compiled kernels for .*: use engine auto or torch") as error:
             make_engine(model, engine="compiled")
         assert error.value.about == {"field": "engine", "value": "compiled"}
     else:
@@ -228,7 +229,7 @@ def test_an_unknown_engine_is_refused():
 
 
 def test_there_are_no_kernels_for_a_gpu():
-    with pytest.raises(EngineError, match="which run on the CPU, on device cuda:1: use engine auto or torch"):
+    with pytest.raises(EngineError, match="kernels run on the CPU, not on device cuda:1: use engine auto or torch"):
         make_engine(network(BASE), torch.device("cuda:1"), "compiled")
 
 
@@ -249,8 +250,8 @@ def test_a_network_derived_from_ours_is_left_to_torch(monkeypatch):
 def test_without_numba_torch_takes_over(monkeypatch):
     monkeypatch.setitem(sys.modules, "vastares_ros.runtime.compiled", None)
     engine = make_engine(network(BASE))
-    assert isinstance(engine, TorchEngine) and "numba cannot be imported" in engine.note
-    with pytest.raises(EngineError, match="numba cannot be imported"):
+    assert isinstance(engine, TorchEngine) and "need numba, which cannot be imported" in engine.note
+    with pytest.raises(EngineError, match="need numba, which cannot be imported"):
         make_engine(network(BASE), engine="compiled")
 
 
@@ -261,8 +262,11 @@ def test_where_numba_cannot_compile_torch_takes_over(monkeypatch):
     monkeypatch.setattr(compiled, "_kernels", None)
     monkeypatch.setattr(kernels, "compile_kernels", fails)
     engine = make_engine(network(BASE))
-    assert isinstance(engine, TorchEngine) and "cannot compile them (no such instruction, vfmadd" in engine.note
-    with pytest.raises(EngineError, match="cannot compile them"):
+    assert (
+        isinstance(engine, TorchEngine)
+        and "cannot compile the kernels here (no such instruction, vfmadd" in engine.note
+    )
+    with pytest.raises(EngineError, match="cannot compile the kernels"):
         make_engine(network(BASE), engine="compiled")
 
 

@@ -38,6 +38,7 @@ def run_live(
     expected: Mapping[str, int],
     command: Sequence[str] = (*VASTARES, "estimator"),
     advance: Callable[[float], None] = lambda seconds: None,
+    engine: str = "auto",
 ) -> Answers:
     """Start the estimator node in a ROS domain of its own, publish the playback to it, and gather its answers.
 
@@ -51,6 +52,7 @@ def run_live(
         expected: how many answers are worth waiting for, by the name of the output; the other outputs are not heard.
         command: what starts the node.
         advance: called with the time of the playback while it is published [s].
+        engine: parameter `engine` of the node.
 
     Raises:
         VastaresError: the node ends by itself, or cannot be found.
@@ -65,7 +67,7 @@ def run_live(
         heard[name].append((last, answer))
 
     messages = [to_joint_state(*fields, frame_id=str(i)) for i, fields in enumerate(playback.messages)]
-    with own_domain(), ros_node("parity") as node, _estimator(command, bundle) as check:
+    with own_domain(), ros_node("parity") as node, _estimator(command, bundle, engine) as check:
         executor = make_executor(node.context)
         executor.add_node(node)
         for output in OUTPUTS:
@@ -140,11 +142,12 @@ def _answers(
 
 
 @contextmanager
-def _estimator(command: Sequence[str], bundle: Path) -> Iterator[Callable[[], None]]:
+def _estimator(command: Sequence[str], bundle: Path, engine: str) -> Iterator[Callable[[], None]]:
     """The node as a child process; the function that it gives raises once the node has ended."""
     quoted = str(bundle.absolute()).replace("'", "''")
     with tempfile.TemporaryFile("w+") as log:
-        child = spawn([*command, "--ros-args", "-p", f"bundle:='{quoted}'"], stdout=log, stderr=log)
+        given = ["-p", f"bundle:='{quoted}'", "-p", f"engine:={engine}"]
+        child = spawn([*command, "--ros-args", *given], stdout=log, stderr=log)
 
         def check() -> None:
             if child.poll() is not None:

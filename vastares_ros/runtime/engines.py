@@ -160,25 +160,27 @@ def _compiled(model: Model, device: torch.device | None, notify: Callable[[str],
     """
 
     def refused(why: str) -> EngineError:
-        return EngineError(f"no compiled kernels, {why}: use engine auto or torch", field="engine", value="compiled")
+        return EngineError(f"{why}: use engine auto or torch", field="engine", value="compiled")
 
     if device is not None and device.type != "cpu":
-        raise refused(f"which run on the CPU, on device {device}")
+        raise refused(f"compiled kernels run on the CPU, not on device {device}")
     try:
         from .compiled import CompiledEngine, supported  # numba takes time to import
     except ImportError as error:
-        raise refused(f"since numba cannot be imported ({_line(error)})") from error
+        raise refused(f"compiled kernels need numba, which cannot be imported ({_line(error)})") from error
     if not supported(model):
         network = f" with {type(model.network).__name__}" if isinstance(model, LearningModel) else ""
-        raise refused(f"which there are none of for models of kind {model.kind}{network}")
+        raise refused(f"there are no compiled kernels for a model of kind {model.kind}{network}")
     assert isinstance(model, LearningModel)
     try:
         engine = CompiledEngine(model.cpu().eval(), notify)
     except Exception as error:  # whatever numba and LLVM meet in an old version or on a rare processor
-        raise refused(f"since numba cannot compile them ({_line(error)})") from error
+        raise refused(f"numba cannot compile the kernels here ({_line(error)})") from error
     found = difference(engine, model)
     if not found <= TOLERANCE:  # nor NaN
-        raise refused(f"since their torque differs from torch by {found:.1e} of its size, {TOLERANCE:g} allowed")
+        raise refused(
+            f"the torque of compiled kernels differs from torch by {found:.1e} of its size, allowed is {TOLERANCE:g}"
+        )
     return engine
 
 
