@@ -183,8 +183,7 @@ def exp(typingctx: Any, x: Any) -> Any:
             x = builder.select(builder.fcmp_ordered(sign, x, _constant(limit)), _constant(limit), x)
         shifted = muladd(x, 1.0 / math.log(2.0), 12582912.0)  # 1.5 · 2^23: the fraction is rounded off
         n = builder.fsub(shifted, _constant(12582912.0))
-        r = muladd(n, -0.693359375, x)  # ln 2 in two parts
-        r = muladd(n, 2.12194440e-4, r)
+        r = muladd(n, -math.log(2.0), x)
         p: Any = _constant(1.9875691500e-4)  # of Cephes
         for coefficient in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
             p = muladd(p, r, coefficient)
@@ -226,6 +225,7 @@ def highest(typingctx: Any, vector: Any) -> Any:
 
 _part = njit(nogil=True, error_model="numpy", forceinline=True)
 _function = njit(nogil=True, error_model="numpy")
+LEAST = np.float32(-40)
 ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
 SELU_ALPHA, SELU_SCALE = np.float32(1.6732632423543772848), np.float32(1.0507009873554804934)
 
@@ -246,6 +246,13 @@ def half_tanh(x: Any) -> Any:
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent."""
     return half_tanh(x + x)
+
+
+@_part
+def gated_tanh(gate: Any, x: Any) -> Any:
+    """sigmoid(gate) tanh(x / 2) by one division; x is limited: no product is infinite unless the gate is shut."""
+    a, b = exp(splat(ZERO) - gate), exp(splat(ZERO) - larger(splat(LEAST), x))
+    return (splat(ONE) - b) / ((splat(ONE) + a) * (splat(ONE) + b))
 
 
 @_function
@@ -376,15 +383,20 @@ def lstm(
     for t in range(window):
         slot = (newest + 1 + t) % window
         before, now = (t - 1) * size, t * size
-        for unit in range(0, size, WIDTH):
+        # Units back and forth, since the weights read last are still in the cache; and the states before in the order
+        # in which they were made, so that the newest of them is awaited last.
+        first, step = (0, 2) if t % 2 else (rows - 2, -2)
+        for done in range(0, size, WIDTH):
+            unit = size - WIDTH - done if t % 2 else done
             at = drive_at + 4 * (slot * size + unit)
             i0, f0 = load(drive, at), load(drive, at + WIDTH)
             o0, g0 = load(drive, at + 2 * WIDTH), load(drive, at + 3 * WIDTH)
             cell = splat(ZERO)
             if t:
                 i1 = f1 = o1 = g1 = splat(ZERO)
-                at = w_at + (unit // WIDTH) * group
-                for row in range(before, before + rows, 2):
+                at = w_at + (unit // WIDTH) * group + first * 4 * WIDTH
+                row = before + first
+                for _ in range(rows // 2):
                     s = every(out, row)
                     i0 = i0 + s * load(w, at)
                     f0 = f0 + s * load(w, at + WIDTH)
@@ -395,12 +407,13 @@ def lstm(
                     f1 = f1 + s * load(w, at + 5 * WIDTH)
                     o1 = o1 + s * load(w, at + 6 * WIDTH)
                     g1 = g1 + s * load(w, at + 7 * WIDTH)
-                    at += 8 * WIDTH
+                    at += step * 4 * WIDTH
+                    row += step
                 i0, f0, o0, g0 = i0 + i1, f0 + f1, o0 + o1, g0 + g1
                 cell = load(out, cell_at + unit)
-            cell = sigmoid(f0) * cell + sigmoid(i0) * (splat(TWO) * sigmoid(g0) - splat(ONE))
+            cell = sigmoid(f0) * cell + gated_tanh(i0, g0)
             store(out, cell_at + unit, cell)
-            store(out, now + unit, sigmoid(o0) * tanh(cell))
+            store(out, now + unit, gated_tanh(o0, cell + cell))
 
 
 @_function
@@ -412,7 +425,10 @@ def gru(
     for t in range(window):
         slot = (newest + 1 + t) % window
         before, now = (t - 1) * size, t * size
-        for unit in range(0, size, WIDTH):
+        for done in range(0, size, WIDTH):
+            unit = (
+                size - WIDTH - done if t % 2 else done
+            )  # back and forth: the weights read last are still in the cache
             at = drive_at + 3 * (slot * size + unit)
             r0, u0, c0 = load(drive, at), load(drive, at + WIDTH), load(drive, at + 2 * WIDTH)
             own = load(w, bias + unit)
@@ -442,7 +458,10 @@ def rnn(drive: Any, drive_at: int, newest: int, window: int, w: Any, w_at: int, 
     for t in range(window):
         slot = (newest + 1 + t) % window
         before, now = (t - 1) * size, t * size
-        for unit in range(0, size, WIDTH):
+        for done in range(0, size, WIDTH):
+            unit = (
+                size - WIDTH - done if t % 2 else done
+            )  # back and forth: the weights read last are still in the cache
             a = load(drive, drive_at + slot * size + unit)
             if t:
                 b = c = d = splat(ZERO)
