@@ -19,7 +19,7 @@ from vastares_ros.models.mlp import Mlp
 from vastares_ros.models.model import Model, Scaler
 from vastares_ros.models.networks import HybridModel, NetworkModel
 from vastares_ros.models.recurrent import Recurrent
-from vastares_ros.models.stacked import StackedLinear, StackedMLP
+from vastares_ros.models.stacked import StackedGRU, StackedLinear, StackedLSTM, StackedMLP, StackedRNN
 from vastares_ros.models.va_sta_reslstm import VaStaResLSTM
 
 from . import kernels
@@ -202,7 +202,7 @@ def _attention(network: VaStaResLSTM, block: _Block) -> dict[str, float]:
     }
     if c.spatial:
         plan["w_spatial"] = _scores(network.spatial, block)
-    plan["w_input"], plan["w_hidden"] = _lstm(network.lstm, block)
+    plan["w_input"], plan["w_hidden"] = _gated(network.lstm, block)
     if c.residual:
         plan["w_residual"] = _linear(network.residual, block)
     norm = network.norm
@@ -228,12 +228,9 @@ def _recurrent(network: Recurrent, block: _Block) -> dict[str, float]:
     layer: Any = network.layer
     kind = {4: "lstm", 3: "gru", 1: "rnn"}[layer.weight_hidden.shape[2] // layer.hidden]
     plan: dict[str, float] = {"kind": kernels.KINDS.index(kind), "gates": layer.weight_hidden.shape[2] // layer.hidden}
-    if kind == "lstm":
-        plan["w_input"], plan["w_hidden"] = _lstm(layer, block)
-    else:
-        plan["w_input"], plan["w_hidden"] = _gated(layer.weight_input, layer.bias, layer.weight_hidden, block)
+    plan["w_input"], plan["w_hidden"] = _gated(layer, block)
     if kind == "gru":
-        plan["w_candidate"] = block.add(_columns(_numpy(layer.bias_candidate)))
+        plan["w_candidate"] = block.add(_columns(_numpy(layer.bias_candidate) * kernels.OF_TANH))
     plan["w_head"] = block.add(_columns(_numpy(network.head.weight)[:, :, 0]))
     return plan
 
@@ -265,19 +262,21 @@ def _linear(layer: StackedLinear, block: _Block, padding: float = 0.0) -> int:
     return block.add(_flat(_columns(_numpy(layer.weight))), _flat(_columns(_numpy(layer.bias), padding)))
 
 
-def _lstm(layer: Any, block: _Block) -> tuple[int, int]:
-    """Add the weights of an LSTM, its candidate's twice; returns the places of those of input and of state."""
-    twice = torch.ones(4 * layer.hidden)
-    twice[3 * layer.hidden :] = 2
-    return _gated(layer.weight_input * twice, layer.bias * twice, layer.weight_hidden * twice, block)
+def _gated(layer: StackedLSTM | StackedGRU | StackedRNN, block: _Block) -> tuple[int, int]:
+    """Add the weights of a recurrent layer, in groups of 8 units, whose last gate is the candidate.
 
-
-def _gated(of_input: Tensor, bias: Tensor, of_state: Tensor, block: _Block) -> tuple[int, int]:
-    """Add the weights of a recurrent layer, in groups of 8 units; returns the places of those of input and of state."""
-    hidden = of_state.shape[1]
+    Returns:
+        The places of the weights of input and of state.
+    """
+    hidden = layer.hidden
+    factors = np.full(layer.weight_hidden.shape[2], kernels.OF_GATE)
+    factors[-hidden:] = kernels.OF_TANH
     rows = hidden + -hidden % ROWS
-    state = np.pad(_grouped(_numpy(of_state), hidden), ((0, 0), (0, rows - hidden), (0, 0), (0, 0), (0, 0)))
-    inputs = [_flat(_grouped(_numpy(part), hidden)) for part in (of_input, bias)]
+    of_input, bias, of_state = (
+        _grouped(_numpy(part) * factors, hidden) for part in (layer.weight_input, layer.bias, layer.weight_hidden)
+    )
+    state = np.pad(of_state, ((0, 0), (0, rows - hidden), (0, 0), (0, 0), (0, 0)))
+    inputs = [_flat(part) for part in (of_input, bias)]
     return block.add(*inputs), block.add(_flat(state.transpose(0, 2, 1, 3, 4)))
 
 
