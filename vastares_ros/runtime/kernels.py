@@ -732,21 +732,15 @@ def _compiled(python: Callable[..., None], of: Any) -> tuple[Callable[..., None]
 
     What is on disk may be damaged, and the disk full or not to be written: numba reports this by whatever it met there.
     """
-    options = {"nogil": True, "error_model": "numpy"}
-    entry = None
-    try:
-        entry = njit(cache=True, **options)(python)
-        entry.compile(of)
-        return entry, not entry.stats.cache_hits, True
-    except Exception:
-        pass
-    try:
-        if entry is not None:
-            entry.recompile()  # nothing yet, but this forgets what is on disk
+    for attempt in ("from disk", "anew, to disk", "in memory"):
+        try:
+            entry = njit(cache=attempt != "in memory", nogil=True, error_model="numpy")(python)
+            if attempt == "anew, to disk":
+                entry.recompile()  # nothing yet, but this forgets what is on disk
             entry.compile(of)
-            return entry, True, True
-    except Exception:
-        pass
-    entry = njit(**options)(python)
-    entry.compile(of)
-    return entry, True, False
+            break
+        except Exception:
+            if attempt == "in memory":
+                raise
+    entry.disable_compile()  # other arguments are an error, and no reason to compile in the middle of a tick
+    return entry, not entry.stats.cache_hits, attempt != "in memory"
