@@ -23,6 +23,7 @@ from vastares_ros.models.rigid_body import RigidBodyModel
 from .device import one_thread
 from .engine_names import ENGINES
 
+NEXT = ": use engine auto or torch"
 TOLERANCE = 1e-5  # of the size of the torque, that an engine may differ from torch
 
 
@@ -119,7 +120,7 @@ def make_engine(
         raise EngineError(f"engine {engine!r} is unknown: use {', '.join(ENGINES)}", field="engine", value=engine)
     if engine == "torch":
         return TorchEngine(model, device)
-    if isinstance(model, RigidBodyModel):
+    if isinstance(model, RigidBodyModel) and type(model).forward is RigidBodyModel.forward:
         return PhysicsEngine(model)
     try:
         return _compiled(model, device, notify)
@@ -127,7 +128,7 @@ def make_engine(
         if engine == "compiled":
             raise
         chosen = TorchEngine(model, device)
-        chosen.note = str(error).partition(":")[0]
+        chosen.note = str(error).removesuffix(NEXT)
         return chosen
 
 
@@ -156,11 +157,11 @@ def _compiled(model: Model, device: torch.device | None, notify: Callable[[str],
     """The engine of compiled kernels.
 
     Raises:
-        EngineError: it cannot run this model here; the reason stands before the colon.
+        EngineError: it cannot run this model here; the reason stands before `NEXT`.
     """
 
     def refused(why: str) -> EngineError:
-        return EngineError(f"{why}: use engine auto or torch", field="engine", value="compiled")
+        return EngineError(why + NEXT, field="engine", value="compiled")
 
     if device is not None and device.type != "cpu":
         raise refused(f"compiled kernels run on the CPU, not on device {device}")
