@@ -110,6 +110,7 @@ def estimate(
     recording: Recording | Episode | Sequence[Episode],
     urdf: str | Path | None = None,
     wrench_frame: str = "",
+    engine: str = "auto",
 ) -> Estimates:
     """Estimate over a recording, sample by sample, with the bits of the live node.
 
@@ -121,15 +122,17 @@ def estimate(
         recording: of `read_bag` with this bundle, or episodes in its joint order and unit.
         urdf: URDF file for the wrench; by default that of the bundle, or of its robot in the package.
         wrench_frame: link in whose axes and about whose origin the wrench is given; by default the tip.
+        engine: what computes the network: auto, torch or compiled, as the parameter of the node.
 
     Raises:
+        EngineError: the engine cannot run the bundle here.
         RobotError: there is no wrench, though `urdf` or `wrench_frame` is given.
     """
     if isinstance(recording, Recording):
         episodes: Sequence[Episode] = recording.episodes
     else:
         episodes = [recording] if isinstance(recording, Episode) else recording
-    pipeline = Pipeline(bundle, wrench=_wrench_estimator(bundle, urdf, wrench_frame))
+    pipeline = Pipeline(bundle, wrench=_wrench_estimator(bundle, urdf, wrench_frame), engine=engine)
     t, free, external, valid, wrench = [], [], [], [], []
     for episode in episodes:
         pipeline.reset()

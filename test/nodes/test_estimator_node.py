@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from made import JOINTS, RATE, SCALE, WINDOW, motion, parameters, stamps
 
@@ -38,6 +39,8 @@ from vastares_ros.core.arm import Arm
 from vastares_ros.core.samples import JointSample, seconds
 from vastares_ros.io.bundles import INDEX, _digest, load_bundle, save_bundle
 from vastares_ros.io.robots import config_folder
+from vastares_ros.models.networks import NetworkModel
+from vastares_ros.models.transformer import TransformerConfig
 from vastares_ros.nodes.estimator import EstimatorNode
 from vastares_ros.nodes.managed import Change
 from vastares_ros.nodes.messages import from_stamp, to_joint_state
@@ -658,9 +661,31 @@ def test_diagnostics_say_how_it_goes_and_what_with(live, bundle_path):
     assert 0 < float(told["tick_p50_us"]) <= float(told["tick_p99_us"]) <= float(told["tick_max_us"])
     assert float(told["valid_share"]) == pytest.approx(1 - FIRST / N, abs=1e-4)
     assert told["invalid"] == f"warming up {FIRST}"
-    assert told["publishers"] == "1" and told["device"] == "cpu" and told["engine"].startswith("torch")
+    assert told["publishers"] == "1" and told["device"] == "cpu" and told["engine"].startswith("compiled by numba")
     assert told["bundle"] == str(bundle_path) and told["robot"] == "made" and told["swap"] == "none"
     assert live.diagnosed(DiagnosticStatus.STALE, "no joint states", "is the robot's driver connected?")
+
+
+def test_the_engine_is_the_one_asked_for_and_says_why_it_is_not_compiled(ros, bundle_path, tmp_path):
+    q, qd, effort = motion(N)
+    node = Live(ros, bundle_path, engine="torch")
+    node.play(stamps(N), q, qd, effort)
+    assert figures(node.diagnosed(DiagnosticStatus.OK))["engine"] == f"torch {torch.__version__}"
+    estimator = Estimator(load_bundle(bundle_path), engine="torch")
+    expected = [estimator.step(JointSample(at * 1e-9, *row)) for at, *row in zip(stamps(N), q, qd, effort, strict=True)]
+    np.testing.assert_array_equal(node.efforts("estimated_torque"), [e.tau_free for e in expected[FIRST:]])
+    ros.remove(node.node)
+    config = TransformerConfig(window=WINDOW, width=4, heads=1, feedforward=4)
+    other = tmp_path / "other"
+    model = NetworkModel(len(JOINTS), config).eval()
+    save_bundle(other, replace(load_bundle(bundle_path), method="transformer", model=model))
+    node = Live(ros, other)
+    node.play(stamps(N), q, qd, effort)
+    told = figures(node.diagnosed(DiagnosticStatus.OK))["engine"]
+    assert told.startswith("torch") and "no compiled kernels for a model of kind network with Transformer" in told
+    ros.remove(node.node)
+    ros.add(EstimatorNode, bundle=str(other), warn_period=0.0, engine="compiled")
+    ros.logged("configure failed", "with Transformer: use engine auto or torch")
 
 
 # Swaps
@@ -944,6 +969,7 @@ ACTS = {
     "bundle": test_a_bundle_takes_over_at_500_hz_and_every_message_is_answered_by_one_of_the_two,
     "robot": test_the_life_of_a_node,
     "device": test_the_life_of_a_node,
+    "engine": test_the_engine_is_the_one_asked_for_and_says_why_it_is_not_compiled,
     "reliability": test_a_best_effort_publisher_is_told_what_to_set_and_then_heard,
     "output_reliability": test_the_quality_of_service_of_what_is_published_is_as_asked,
     "contact_factor": test_contact_follows_its_factor_at_once,

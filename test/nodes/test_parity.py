@@ -87,13 +87,15 @@ def test_every_message_is_answered_with_the_bits_of_offline(bundle_path, other, 
     assert 0 < parity.outputs["estimated_torque"].max_difference < 1e-5
 
 
-@pytest.mark.parametrize("model", ["lstm", "mlp", "gpr"])
+@pytest.mark.parametrize(
+    ("model", "engine"), [("lstm", "compiled"), ("mlp", "auto"), ("gpr", "auto"), ("gru", "torch")]
+)
 @pytest.mark.ros
-def test_the_other_methods_run_in_the_node_too(model, bag, tmp_path):
+def test_the_other_methods_run_in_the_node_too(model, engine, bag, tmp_path):
     dataset = made_dataset()
     save_bundle(tmp_path / "bundle", fit(dataset, TrainConfig(model=model, epochs=1), torch.device("cpu")))
-    save_to = ["--json", str(tmp_path / "p.json")]
-    assert main(["parity", str(tmp_path / "bundle"), str(bag), "--rate", "8", "--every", *save_to]) == 0
+    options = ["--rate", "8", "--every", "--engine", engine, "--json", str(tmp_path / "p.json")]
+    assert main(["parity", str(tmp_path / "bundle"), str(bag), *options]) == 0
     figures = json.loads((tmp_path / "p.json").read_text())
     assert figures["equal"] and figures["estimated_torque"]["received"] > N // 2
 

@@ -210,13 +210,13 @@ def test_a_step_uses_one_thread_and_leaves_the_number_as_it_was(bundle, samples,
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
-        estimator = Estimator(bundle)
+        estimator = Estimator(bundle, engine="torch")
         seen = []
         bundle.model.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
         many = run(estimator, samples[: WINDOW + 5])
         assert set(seen) == {1} and torch.get_num_threads() == 3
         torch.set_num_threads(1)
-        same(run(Estimator(bundle), samples[: WINDOW + 5]), many)
+        same(run(Estimator(bundle, engine="torch"), samples[: WINDOW + 5]), many)
     finally:
         bundle.model._forward_pre_hooks.clear()
         torch.set_num_threads(before)

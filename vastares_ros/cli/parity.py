@@ -43,10 +43,13 @@ def run(args: argparse.Namespace) -> int:
             check_file(file, args.force)
     bundle = load_bundle(args.bundle)
     playback = read_playback(args.bag, args.topic or bundle.topic, args.rate)
-    offline = run_offline(Pipeline(bundle, device_for("auto"), _wrench(bundle)), playback.messages)
+    pipeline = Pipeline(bundle, device_for("auto"), _wrench(bundle), engine=args.engine, notify=console.print)
+    offline = run_offline(pipeline, playback.messages)
     expected = {name: int(came.sum()) for name, came in offline.came.items()}
     with progress_of("playing", playback.duration) as advance:
-        live = run_live(args.bundle, bundle.joints, playback, expected, every=args.every, advance=advance)
+        live = run_live(
+            args.bundle, bundle.joints, playback, expected, every=args.every, advance=advance, engine=args.engine
+        )
     parity = compare(live, offline)
     title = f"{args.bag} live at {args.rate:g} times its pace, against offline"
     console.print(terminal(parity_table(parity, len(playback.messages), title)))

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.bag}, topic {states.topic}: no joint {absent[0]!r} of the bundle, but "
             f"{', '.join(sorted(published))}: take a bag of the robot that it was trained on"
         )
-    pipeline = Pipeline(bundle, device_for("auto"), wrench)
+    pipeline = Pipeline(bundle, device_for("auto"), wrench, engine=args.engine, notify=console.print)
     validities: Counter[str] = Counter()
     with written_mcap(args.output, args.force) as writer:
         for message in tracked(list(_recorded(states)), f"replaying {args.bag.name}"):

@@ -22,6 +22,7 @@ from typing import NoReturn
 from vastares_ros.core.robot import UNITS, normal_unit
 from vastares_ros.io.formats import DEFAULT_TOPIC, FORMAT_NAMES, RTDE_TORQUE
 from vastares_ros.models.method_labels import LABELS
+from vastares_ros.runtime.engine_names import ENGINES
 from vastares_ros.training.paper_tables import EXPERIMENT_NAMES, PAPER_SPLITS
 
 RECORDING = ".bag, .db3, .mcap or a rosbag2 folder"
@@ -115,6 +116,12 @@ def _quiet(parser: argparse.ArgumentParser) -> None:
 
 def _device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: CUDA where there is one)")
+
+
+def _engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--engine", choices=ENGINES, default="auto", help="what computes the network, as parameter engine of the node"
+    )
 
 
 def _pace(parser: argparse.ArgumentParser) -> None:
@@ -343,6 +350,7 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wrench-frame", default="", metavar="LINK", help="frame to give the wrench in (default: the tip)"
     )
+    _engine(parser)
     _force(parser)
     _quiet(parser)
 
@@ -390,6 +398,7 @@ def _parity(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bag", type=Path, metavar="RECORDING", help=RECORDING)
     _topic(parser)
     _pace(parser)
+    _engine(parser)
     _json(parser)
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the live torques and latencies as Parquet")
     parser.add_argument("--every", action="store_true", help="let the node answer every message, however late")

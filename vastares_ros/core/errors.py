@@ -104,5 +104,9 @@ class DeviceError(VastaresError):
     """The compute device asked for is not there."""
 
 
+class EngineError(VastaresError):
+    """The engine asked for cannot run a model here, or gives other torques than it should."""
+
+
 class OutputError(VastaresError):
     """Output would overwrite something, or a tool needed to write it is not installed."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -42,6 +42,7 @@ from vastares_ros.nodes.process import run
 from vastares_ros.physics.wrench import WrenchEstimator
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.runtime.device import device_for
+from vastares_ros.runtime.engines import Engine
 from vastares_ros.runtime.estimator import Estimate, Estimator, Validity
 from vastares_ros.runtime.outputs import JOINT_STATE, WRENCH, Outputs
 from vastares_ros.runtime.pipeline import Pipeline, Taken, make_wrench_estimator
@@ -143,6 +144,8 @@ class EstimatorNode(ManagedNode):
             zero_duration=self.parameter("zero_duration"),
             drift_time=self.parameter("drift_time"),
             drift_limit=self.parameter("drift_limit"),
+            engine=self.parameter("engine"),
+            notify=self.get_logger().info,
         )
         self._pipeline.warm_up()
         self._pass_over, self._max_age = self.parameter("pass_over"), self.parameter("max_age")
@@ -311,7 +314,7 @@ class EstimatorNode(ManagedNode):
                 "publishers": len(publishers),
                 "foreign_joints": ", ".join(self._watch.foreign(joints)) or "none",
                 "device": str(self._device),
-                "engine": f"torch {torch.__version__}",
+                "engine": _engine(self._pipeline.engine),
                 "bundle": str(self._path),
                 "robot": self._bundle.robot,
                 "wrench": self._body.status,
@@ -454,7 +457,7 @@ class EstimatorNode(ManagedNode):
             return
         self._next_path = path
         self._swap = f"{path} is loading"
-        self._loading = self._loader.submit(_load, path, self._device)
+        self._loading = self._loader.submit(_load, path, self._device, self.parameter("engine"), self.get_logger().info)
 
     def _take_loaded(self) -> None:
         """Take what the loader has finished."""
@@ -530,7 +533,8 @@ class EstimatorNode(ManagedNode):
         window = b.model.config.window
         self.get_logger().info(
             f"{what} {self._path}: {b.robot}, {', '.join(b.joints)} at {b.rate:g} Hz, window of {window} samples, "
-            f"{self._device}, torque in {b.effort.unit}, trained on {_few(recordings)}, {_score(b)}"
+            f"{self._device}, {self._pipeline.engine.name}, torque in {b.effort.unit}, "
+            f"trained on {_few(recordings)}, {_score(b)}"
         )
 
 
@@ -543,9 +547,9 @@ def main(args: Sequence[str]) -> int:
     return run(lambda context: EstimatorNode(context=context), args)
 
 
-def _load(path: Path, device: torch.device) -> Estimator:
+def _load(path: Path, device: torch.device, engine: str, notify: Callable[[str], None]) -> Estimator:
     """An estimator that is ready to take over."""
-    estimator = Estimator(load_bundle(path), device)
+    estimator = Estimator(load_bundle(path), device, engine, notify)
     estimator.warm_up()
     return estimator
 
@@ -564,6 +568,10 @@ def _body(bundle: Bundle, urdf: str, source: str, tip: str, frame: str) -> Body:
         expected = error.unit is None
         return Body(f"none: {error}", links=arm.links, problem=f"no wrench: {error}" if expected else "")
     return Body(f"in frame {wrench.frame_id}, by the URDF {source}", wrench, arm.links)
+
+
+def _engine(engine: Engine) -> str:
+    return f"{engine.name} ({engine.note})" if engine.note else engine.name
 
 
 def _full_name(info: Any) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from vastares_ros.runtime.engine_names import ENGINES
 from vastares_ros.runtime.outputs import JOINT_STATE, OUTPUTS
 
 RELIABILITIES = ("reliable", "best_effort")
@@ -170,6 +171,14 @@ ESTIMATOR = Interface(
             "auto",
             "Device that the model runs on: auto (CUDA if available, else CPU), cpu, cuda or cuda:1. One window is "
             "little work, so a CPU core is often as fast as a GPU.",
+        ),
+        Parameter(
+            "engine",
+            "auto",
+            "What computes the network. compiled: kernels for one core of the CPU, much faster than torch; they are "
+            "compiled once, which takes some seconds at the first start. torch: PyTorch, on any device. auto: compiled "
+            "on the CPU if the method has kernels, else torch; /diagnostics says which.",
+            choices=ENGINES,
         ),
         RELIABILITY,
         Parameter(

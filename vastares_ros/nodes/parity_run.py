@@ -41,6 +41,7 @@ def run_live(
     command: Sequence[str] = (*VASTARES, "estimator"),
     every: bool = False,
     advance: Callable[[float], None] = lambda seconds: None,
+    engine: str = "auto",
 ) -> Answers:
     """Start the estimator node in a ROS domain of its own, publish the playback to it, and gather its answers.
 
@@ -56,6 +57,7 @@ def run_live(
         command: what starts the node.
         every: whether the node answers every message, however late, rather than pass any over.
         advance: called with the time of the playback while it is published [s].
+        engine: parameter `engine` of the node.
 
     Raises:
         VastaresError: the node ends by itself, or cannot be found.
@@ -80,7 +82,7 @@ def run_live(
         return bool(told) or all(len(heard[name]) >= n for name, n in expected.items())
 
     messages = [to_joint_state(*fields, frame_id=str(i)) for i, fields in enumerate(playback.messages)]
-    with own_domain(), ros_node("parity") as node, _estimator(command, bundle, every) as check:
+    with own_domain(), ros_node("parity") as node, _estimator(command, bundle, every, engine) as check:
         executor = make_executor(node.context)
         executor.add_node(node)
         for output in OUTPUTS:
@@ -159,10 +161,10 @@ def _answers(
 
 
 @contextmanager
-def _estimator(command: Sequence[str], bundle: Path, every: bool) -> Iterator[Callable[[], None]]:
+def _estimator(command: Sequence[str], bundle: Path, every: bool, engine: str) -> Iterator[Callable[[], None]]:
     """The node as a child process; the function that it gives raises once the node has ended."""
     quoted = str(bundle.absolute()).replace("'", "''")
-    settings = (f"bundle:='{quoted}'", "max_age:=3600.0", f"pass_over:={str(not every).lower()}")
+    settings = [f"bundle:='{quoted}'", f"engine:={engine}", "max_age:=3600.0", f"pass_over:={str(not every).lower()}"]
     parameters = [word for setting in settings for word in ("-p", setting)]
     with tempfile.TemporaryFile("w+") as log:
         child = spawn([*command, "--ros-args", *parameters], stdout=log, stderr=log)

@@ -8,6 +8,7 @@ The node and every offline comparison run this code, one sample at a time, so th
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -20,7 +21,7 @@ from vastares_ros.core.samples import Array, JointSample, all_finite
 from vastares_ros.core.sampling import MAX_GAP, same_rate
 
 from .bundle import Bundle
-from .engines import Engine, TorchEngine
+from .engines import make_engine
 
 RANGE_MARGIN = 0.05  # of a joint's training range, on either side
 RATE_STEPS = 7  # steps at least that the rate is measured over
@@ -84,10 +85,16 @@ class Estimator:
         engine: what computes the torque of the network.
     """
 
-    def __init__(self, bundle: Bundle, device: torch.device | None = None):
-        """Run on `device`, the CPU where none is given."""
+    def __init__(
+        self,
+        bundle: Bundle,
+        device: torch.device | None = None,
+        engine: str = "auto",
+        notify: Callable[[str], None] = lambda text: None,
+    ):
+        """Run on `device`, the CPU where none is given; for `engine` and `notify` see `make_engine`."""
         self.bundle = bundle
-        self.engine: Engine = TorchEngine(bundle.model, device)
+        self.engine = make_engine(bundle.model, device, engine, notify)
         self._chain = bundle.model.chain(bundle.rate, bundle.filter)
         self._length = bundle.model.config.window
         joints = len(bundle.joints)

@@ -8,7 +8,7 @@ messages through a `Pipeline`, so that they give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from vastares_ros.core.samples import Array, JointSample, seconds
 from vastares_ros.physics.wrench import WrenchEstimator
 
 from .bundle import Bundle
+from .engines import Engine
 from .estimator import LEFT_OUT, Estimate, Estimator
 from .outputs import Outputs
 from .residual import Drift, Zero
@@ -70,6 +71,8 @@ class Pipeline:
         zero_duration: float = 1.0,
         drift_time: float = 0.0,
         drift_limit: float = 0.5,
+        engine: str = "auto",
+        notify: Callable[[str], None] = lambda text: None,
     ):
         """Begin with an empty window.
 
@@ -81,6 +84,8 @@ class Pipeline:
             zero_duration: how long the arm must have stood still for `set_zero` [s].
             drift_time: time constant of the drift that is taken out [s]; 0 takes none out.
             drift_limit: share of a joint's bound that is taken out as drift at the most.
+            engine: what computes the network; see `make_engine`.
+            notify: is told of what takes seconds.
         """
         self.joints = bundle.joints
         self.wrench = wrench
@@ -88,7 +93,7 @@ class Pipeline:
         self.zero = Zero(bundle.joints, zero_duration)
         self.drift = Drift(bundle.joints, bundle.rate, drift_time, drift_limit)
         self._assembler = JointAssembler(bundle.joints, bundle.effort.scale)
-        self._estimator = Estimator(bundle, device)
+        self._estimator = Estimator(bundle, device, engine, notify)
         self.newest: Taken | None = None
         self._ready: Estimator | None = None  # `next`, if it has an estimate for `newest`
         self.replace_by(None)
@@ -97,6 +102,11 @@ class Pipeline:
     def bundle(self) -> Bundle:
         """The bundle at work."""
         return self._estimator.bundle
+
+    @property
+    def engine(self) -> Engine:
+        """What computes the network of the bundle at work."""
+        return self._estimator.engine
 
     @property
     def missing(self) -> tuple[str, ...]:
