@@ -296,6 +296,15 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     _quiet(parser)
 
 
+def _bench(parser: argparse.ArgumentParser) -> None:
+    _bundle(parser)
+    parser.add_argument("--engine", nargs="+", choices=ENGINES, help="what to measure (default: torch and compiled)")
+    parser.add_argument("--samples", type=int, default=2000, help="ticks to measure (default: 2000)")
+    _json(parser)
+    _force(parser)
+    _quiet(parser)
+
+
 def _compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE", help="bundles to compare")
     parser.add_argument(
@@ -457,6 +466,7 @@ VERBS = dict(
         _verb("layout", "a layout of PlotJuggler, RViz or Foxglove for exactly this robot", _layout),
         _verb("play", "publish a recording over DDS with its own stamps", _play),
         _verb("parity", "play a recording through the live node and compare with offline", _parity),
+        _verb("bench", "how long a tick of a bundle takes here, and which rate it holds", _bench),
         _verb("info", "what a bundle, a dataset or a recording holds", _info),
         _verb("demo", "simulate, train and estimate live, from nothing", _demo),
         _verb("simulate", "record bags of a simulated arm", _simulate),

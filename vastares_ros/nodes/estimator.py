@@ -46,11 +46,13 @@ from vastares_ros.runtime.engines import Engine
 from vastares_ros.runtime.estimator import Estimate, Estimator, Validity
 from vastares_ros.runtime.outputs import JOINT_STATE, WRENCH, Outputs
 from vastares_ros.runtime.pipeline import Pipeline, Taken, make_wrench_estimator
+from vastares_ros.runtime.tick import measure_tick
 
 DEPTH = 500  # messages that wait while the node is held up: 1 s at 500 Hz
 AT_ONCE = 20  # messages that are answered in one go, if all are: what else the node does must have its turn
 CATCH_UP = 0.01  # seconds that messages are taken in before one that is no older is answered, though newer ones come
 FRESH = 0.02  # seconds: the least `max_age` where it is not set
+MEASURED = 200  # ticks that are measured at the start
 MARKER_PERIOD = 0.05  # seconds between two sets of markers: RViz draws no faster
 RECENT = 1.0  # seconds that the newest joint state may be old when zero is set
 TYPES = {JOINT_STATE: JointState, WRENCH: WrenchStamped, MARKERS: MarkerArray}
@@ -171,6 +173,7 @@ class EstimatorNode(ManagedNode):
         self._marked = float("-inf")  # stamp of the last markers [s]
         self._find_body()
         self._log_bundle("loaded")
+        self._tell_rate()
 
     def activate(self) -> None:
         """Listen to the joint states, with an empty window."""
@@ -315,6 +318,7 @@ class EstimatorNode(ManagedNode):
                 "foreign_joints": ", ".join(self._watch.foreign(joints)) or "none",
                 "device": str(self._device),
                 "engine": _engine(self._pipeline.engine),
+                "held_hz": round(self._tick.held_hz),
                 "bundle": str(self._path),
                 "robot": self._bundle.robot,
                 "wrench": self._body.status,
@@ -526,6 +530,22 @@ class EstimatorNode(ManagedNode):
             f"a publisher of {self._joint_states.topic_name} does not offer what is asked for ({policy}): "
             f"set parameter reliability to best_effort and start anew"
         )
+
+    def _tell_rate(self) -> None:
+        """Measure a tick, and tell which rate this computer holds, before the robot moves."""
+        self._tick = measure_tick(self._pipeline, MEASURED)
+        rate, tick = self._bundle.rate, self._tick
+        text = (
+            f"a tick takes {tick.p50_ms:.2f} ms (99 %: {tick.p99_ms:.2f} ms) with {tick.engine}: this computer holds "
+            f"{tick.held_hz:.0f} Hz, and the bundle was trained at {rate:g} Hz"
+        )
+        if tick.held_hz >= rate:
+            self.get_logger().info(text)
+        else:
+            self.get_logger().warning(
+                f"{text}: some joint states will be passed over. Use engine compiled, a smaller network (window, hidden) "
+                "or a rigid-body model (vastares identify)"
+            )
 
     def _log_bundle(self, what: str) -> None:
         b = self._bundle

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # tables are made for verbs that need neither torch nor pinoc
     from vastares_ros.physics.identification import Identification
     from vastares_ros.runtime.bundle import Bundle
     from vastares_ros.runtime.parity import Parity
+    from vastares_ros.runtime.tick import Tick
     from vastares_ros.training.adapt import Adaptation
     from vastares_ros.training.comparison import Comparison, Contact, Detected, EstimatorFigures, Level
     from vastares_ros.training.evaluate import Scores
@@ -174,6 +175,38 @@ def demo_table(found: DemoFigures, unit: str) -> Table:
     }
     note = "live latency p50 {p50:.1f} ms, p99 {p99:.1f} ms".format(**found.latency_ms)
     return _columns("", "joint", list(found.nmse), columns, note)
+
+
+@dataclass(frozen=True)
+class EngineFigures:
+    """What an engine costs with a bundle; as JSON, `dataclasses.asdict` of it.
+
+    Attributes:
+        engine: name that was asked for.
+        tick: the time of a tick.
+        start_s: to load the bundle and answer for the first time, with all imports done [s].
+        memory_mb: that this took [MiB].
+    """
+
+    engine: str
+    tick: Tick
+    start_s: float
+    memory_mb: float
+
+
+def bench_table(found: Sequence[EngineFigures], bundle: str, rate: float) -> Table:
+    """The time of a tick with each engine, a row an engine."""
+    ticks = [figures_of.tick for figures_of in found]
+    columns = {
+        "p50\n[ms]": figures([tick.p50_ms for tick in ticks], ".3f"),
+        "p99\n[ms]": figures([tick.p99_ms for tick in ticks], ".3f"),
+        "max\n[ms]": figures([tick.max_ms for tick in ticks], ".2f"),
+        "holds\n[Hz]": figures([tick.held_hz for tick in ticks], ".0f", max),
+        "start\n[s]": figures([of.start_s for of in found], ".1f"),
+        "memory\n[MiB]": figures([of.memory_mb for of in found], ".0f"),
+    }
+    names = [tick.engine for tick in ticks]
+    return _columns(f"A tick of {bundle}, trained at {rate:g} Hz", "engine", names, columns)
 
 
 def ranges_table(bundle: Bundle) -> Table:
