@@ -32,14 +32,14 @@ def folder(bundle, tmp_path_factory):
 def test_a_tick_is_measured_with_full_windows_and_forgotten(bundle):
     pipeline = Pipeline(bundle, engine="torch")
     answered = []
-    step = pipeline.step
-    pipeline.step = lambda *args: answered.append(step(*args)) or answered[-1]
+    push = pipeline.push
+    pipeline.push = lambda *args: answered.append(push(*args)) or answered[-1]
     tick = measure_tick(pipeline, 50)
     assert len(answered) == 58 and all(outputs.has_torque for outputs in answered[-50:])
     assert all(outputs.estimate.valid for outputs in answered[-50:]), "the made-up motion is that of the training"
     assert 0 < tick.p50_ms <= tick.p99_ms <= tick.max_ms and tick.samples == 50
     assert tick.held_hz == pytest.approx(SHARE * 1e3 / tick.p99_ms)
-    first = pipeline.push(10**9, bundle.joints, [0.0, 0.0], [0.0, 0.0], [0.0, 0.0])
+    first = push(10**9, bundle.joints, [0.0, 0.0], [0.0, 0.0], [0.0, 0.0])
     assert first.estimate.detail == "1 of 8 samples"
 
 

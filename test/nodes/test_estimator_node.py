@@ -878,6 +878,7 @@ def test_without_autostart_it_waits(ros, bundle_path):
 def test_it_says_in_one_line_what_it_loaded(ros, bundle_path):
     ros.add(EstimatorNode, bundle=str(bundle_path))
     ros.logged("loaded ", "made", "shoulder, elbow at 100 Hz", "window of 8 samples", "cpu", "N·m", "trained on made")
+    ros.logged("a tick takes ", "this computer holds ", "trained at 100 Hz")
     ros.logged("no held-out recording, training nmse", "ridge")
 
 

@@ -543,8 +543,8 @@ class EstimatorNode(ManagedNode):
             self.get_logger().info(text)
         else:
             self.get_logger().warning(
-                f"{text}: some joint states will be passed over. Use engine compiled, a smaller network (window, hidden) "
-                "or a rigid-body model (vastares identify)"
+                f"{text}: some joint states will be passed over. Use engine compiled, a smaller network (window, "
+                "hidden) or a rigid-body model (vastares identify)"
             )
 
     def _log_bundle(self, what: str) -> None:
