@@ -31,7 +31,7 @@ WIDE = "+avx512f" in _FEATURES
 LANES = 16 if WIDE else 8  # numbers in a vector
 _ROWS, _VECTORS = (6, 4) if WIDE else (6, 2)  # of a product that stay in registers
 _LEFT, _RIGHT = (4, 4) if WIDE else (4, 3)  # of a gradient of weights that stay in registers
-BLOCK = 8  # steps of which the gradient of weights is summed at once
+BLOCK = 4  # steps of which the gradient of weights is summed at once
 
 _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
@@ -172,6 +172,7 @@ _binary(lambda builder, a, b: builder.fsub(a, b, flags=_FUSE), operator.sub)
 _binary(lambda builder, a, b: builder.fmul(a, b, flags=_FUSE), operator.mul)
 _binary(lambda builder, a, b: builder.fdiv(a, b), operator.truediv)
 largest = _binary(lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b))
+smallest = _binary(lambda builder, a, b: builder.select(builder.fcmp_ordered("<", a, b), a, b))
 
 
 def _product_tile(rows: int, vectors: int) -> Any:
@@ -394,8 +395,7 @@ def row_sums(out, o, d, d0, d_step, width, rows, steps):  # type: ignore[no-unty
 @njit(nogil=True)
 def exp(x):  # type: ignore[no-untyped-def]
     """e to the x, to a few units in the last place of float32; of more than 88 as of 88, of less than -87 as of -87."""
-    x = largest(splat(np.float32(-87)), x)
-    x = splat(np.float32(0)) - largest(splat(np.float32(-88)), splat(np.float32(0)) - x)
+    x = smallest(splat(np.float32(88)), largest(splat(np.float32(-87)), x))
     magic = splat(np.float32(12582912))  # 1.5 times 2 to the 23: adding it rounds to an integer
     rounded = x * splat(np.float32(1.44269504088896341)) + magic
     whole = rounded - magic
