@@ -30,8 +30,9 @@ _, _CPU, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
 WIDE = "+avx512f" in _FEATURES
 LANES = 16 if WIDE else 8  # numbers in a vector
 _ROWS, _VECTORS = (6, 4) if WIDE else (6, 2)  # of a product that stay in registers
-_LEFT, _RIGHT = (4, 4) if WIDE else (4, 3)  # of a gradient of weights that stay in registers
+_LEFT, _RIGHT = (8, 3) if WIDE else (4, 3)  # of a gradient of weights that stay in registers
 BLOCK = 4  # steps of which the gradient of weights is summed at once
+ZERO, BIAS, ADD = 0, 1, 2  # what a product starts from
 
 _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
@@ -45,7 +46,7 @@ class _Vector(types.Type):
 
 
 @register_model(_Vector)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, fe_type: Any):
         super().__init__(manager, fe_type, _VECTOR)
 
@@ -159,7 +160,7 @@ def _binary(emit: Callable[[Any, Any, Any], Any], symbol: Any = None) -> Any:
     if symbol is not None:
 
         @overload(symbol)
-        def implementation(a, b):  # type: ignore[no-untyped-def]
+        def implementation(a, b):
             if isinstance(a, _Vector) and isinstance(b, _Vector):
                 return lambda a, b: operation(a, b)
             return None
@@ -205,20 +206,18 @@ def _product_tile(rows: int, vectors: int) -> Any:
             def at_out(row: int, v: int) -> Any:
                 return builder.add(o, builder.add(builder.mul(width, number(row)), number(v * LANES)))
 
-            with builder.if_else(builder.icmp_signed("==", start, number(2))) as (adding, fresh):
+            with builder.if_else(builder.icmp_signed("==", start, number(ADD))) as (adding, fresh):
                 with adding:
                     for at, held in sums.items():
                         builder.store(_load(builder, out, at_out(*at)), held)
                 with fresh:
-                    with builder.if_else(builder.icmp_signed("==", start, number(1))) as (biased, zero):
-                        with biased:
-                            for row in range(rows):
-                                value = builder.load(builder.gep(bias, [builder.add(b, number(row))]))
-                                for v in range(vectors):
-                                    builder.store(_splat(builder, value), sums[row, v])
-                        with zero:
-                            for held in sums.values():
-                                builder.store(ir.Constant(_VECTOR, [0.0] * LANES), held)
+                    for held in sums.values():
+                        builder.store(ir.Constant(_VECTOR, [0.0] * LANES), held)
+                    with builder.if_then(builder.icmp_signed("==", start, number(BIAS))):
+                        for row in range(rows):
+                            value = builder.load(builder.gep(bias, [builder.add(b, number(row))]))
+                            for v in range(vectors):
+                                builder.store(_splat(builder, value), sums[row, v])
             starts = [builder.add(w, builder.mul(by_row, number(row))) for row in range(rows)]
             bases = [builder.gep(weight, [s]) for s in starts]
             with cgutils.for_range(builder, k, intp=number) as loop:
@@ -233,9 +232,7 @@ def _product_tile(rows: int, vectors: int) -> Any:
                 _store(builder, builder.load(held), out, at_out(*at))
             return context.get_dummy_value()
 
-        ints = [int64] * 4
         given = [_array, int64, _array, int64, int64, int64, _array, int64, int64, int64, _array, int64, int64]
-        assert len(given) == 9 + len(ints)
         return void(*given), codegen
 
     return tile
@@ -297,15 +294,15 @@ _one_many = _product_tile(1, _VECTORS)
 _many_one = _product_tile(_ROWS, 1)
 _one_one = _product_tile(1, 1)
 _outer_many_many = _outer_tile(_LEFT, _RIGHT)
+_outer_half_many = _outer_tile(_LEFT // 2, _RIGHT)
+_outer_half_one = _outer_tile(_LEFT // 2, 1)
 _outer_one_many = _outer_tile(1, _RIGHT)
 _outer_many_one = _outer_tile(_LEFT, 1)
 _outer_one_one = _outer_tile(1, 1)
 
-ZERO, BIAS, ADD = 0, 1, 2  # what a product starts from
-
 
 @njit(nogil=True)
-def product(out, o, weight, w, by_k, by_row, x, x0, width, rows, k, bias, b, start):  # type: ignore[no-untyped-def]
+def product(out, o, weight, w, by_k, by_row, x, x0, width, rows, k, bias, b, start):
     """A panel at `o` of `rows` rows: row i is the sum over k of weight[w + k by_k + i by_row] times row k of x."""
     column = 0
     while column + _VECTORS * LANES <= width:
@@ -347,7 +344,7 @@ def product(out, o, weight, w, by_k, by_row, x, x0, width, rows, k, bias, b, sta
 
 
 @njit(nogil=True)
-def outer(out, o, x, x0, x_step, d, d0, d_step, width, rows, columns, steps):  # type: ignore[no-untyped-def]
+def outer(out, o, x, x0, x_step, d, d0, d_step, width, rows, columns, steps):
     """Add to out (rows, columns) the sums over steps and windows of rows of x times rows of d."""
     i = 0
     while i + _LEFT <= rows:
@@ -363,6 +360,19 @@ def outer(out, o, x, x0, x_step, d, d0, d_step, width, rows, columns, steps):  #
             )
             j += 1
         i += _LEFT
+    while i + _LEFT // 2 <= rows:
+        j = 0
+        while j + _RIGHT <= columns:
+            _outer_half_many(
+                out, o + i * columns + j, columns, x, x0 + i * width, x_step, d, d0 + j * width, d_step, width, steps
+            )
+            j += _RIGHT
+        while j < columns:
+            _outer_half_one(
+                out, o + i * columns + j, columns, x, x0 + i * width, x_step, d, d0 + j * width, d_step, width, steps
+            )
+            j += 1
+        i += _LEFT // 2
     while i < rows:
         j = 0
         while j + _RIGHT <= columns:
@@ -379,7 +389,7 @@ def outer(out, o, x, x0, x_step, d, d0, d_step, width, rows, columns, steps):  #
 
 
 @njit(nogil=True)
-def row_sums(out, o, d, d0, d_step, width, rows, steps):  # type: ignore[no-untyped-def]
+def row_sums(out, o, d, d0, d_step, width, rows, steps):
     """Add to out (rows,) the sums over steps and windows of the rows of d."""
     for i in range(rows):
         held = splat(np.float32(0))
@@ -393,8 +403,8 @@ def row_sums(out, o, d, d0, d_step, width, rows, steps):  # type: ignore[no-unty
 
 
 @njit(nogil=True)
-def exp(x):  # type: ignore[no-untyped-def]
-    """e to the x, to a few units in the last place of float32; of more than 88 as of 88, of less than -87 as of -87."""
+def exp(x):
+    """The exponential, to a few units in the last place of float32, of numbers cut at -87 and 88."""
     x = smallest(splat(np.float32(88)), largest(splat(np.float32(-87)), x))
     magic = splat(np.float32(12582912))  # 1.5 times 2 to the 23: adding it rounds to an integer
     rounded = x * splat(np.float32(1.44269504088896341)) + magic
@@ -412,14 +422,14 @@ def exp(x):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def sigmoid(x):  # type: ignore[no-untyped-def]
+def sigmoid(x):
     """1 / (1 + exp(-x))."""
     one = splat(np.float32(1))
     return one / (one + exp(splat(np.float32(0)) - x))
 
 
 @njit(nogil=True)
-def tanh(x):  # type: ignore[no-untyped-def]
+def tanh(x):
     """2 sigmoid(2x) - 1."""
     y = sigmoid(x + x)
     return y + y - splat(np.float32(1))
@@ -430,7 +440,7 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
 @njit(nogil=True)
-def activate(a, at, size, kind):  # type: ignore[no-untyped-def]
+def activate(a, at, size, kind):
     """Apply an activation in place."""
     one = splat(np.float32(1))
     zero = splat(np.float32(0))
@@ -442,7 +452,7 @@ def activate(a, at, size, kind):  # type: ignore[no-untyped-def]
             store(a, i, tanh(load(a, i)))
     elif kind == RELU:
         for i in range(at, at + size, LANES):
-            store(a, i, largest(load(a, i), zero))
+            store(a, i, largest(zero, load(a, i)))  # in this order NaN stays NaN
     else:
         scale = splat(np.float32(SELU_SCALE if kind == SELU else 1.0))
         low = splat(np.float32(SELU_SCALE * SELU_ALPHA if kind == SELU else 1.0))
@@ -452,7 +462,7 @@ def activate(a, at, size, kind):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def slope(d, at, y, y0, size, kind):  # type: ignore[no-untyped-def]
+def slope(d, at, y, y0, size, kind):
     """Multiply d by the slope of an activation whose output is y."""
     one = splat(np.float32(1))
     zero = splat(np.float32(0))
@@ -478,10 +488,20 @@ def slope(d, at, y, y0, size, kind):  # type: ignore[no-untyped-def]
 _a, _i = _array, int64
 
 
-@njit(void(_i, _i, _a, _a, _a, _a, _a, _a, _a, _i, _i, _i, _i), nogil=True, cache=True)
-def lstm_forward(  # type: ignore[no-untyped-def]
-    first, last, x, weight_input, weight_hidden, bias, gates, cells, hidden, time, inputs, size, width
-):
+def _compiled(*arguments: Any) -> Callable[[Any], Any]:
+    """Compile for these arguments now; keep the result for the next process where there is a place for it."""
+
+    def decorate(function: Any) -> Any:
+        try:
+            return njit(void(*arguments), nogil=True, cache=True)(function)
+        except RuntimeError:  # no folder to write to
+            return njit(void(*arguments), nogil=True)(function)
+
+    return decorate
+
+
+@_compiled(_i, _i, _a, _a, _a, _a, _a, _a, _a, _i, _i, _i, _i)
+def lstm_forward(first, last, x, weight_input, weight_hidden, bias, gates, cells, hidden, time, inputs, size, width):
     """Gates, cells and hidden states of an LSTM with zero initial state; gates in the order i, f, o, g."""
     four, part = 4 * size, size * width
     for net in range(first, last):
@@ -513,8 +533,8 @@ def lstm_forward(  # type: ignore[no-untyped-def]
                 store(hidden, h + k, o * tanh(cell))
 
 
-@njit(void(_i, _i, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _i, _i, _i, _i), nogil=True, cache=True)
-def lstm_backward(  # type: ignore[no-untyped-def]
+@_compiled(_i, _i, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _i, _i, _i, _i)
+def lstm_backward(
     first, last, x, weight_input, weight_hidden, gates, cells, hidden, grad_hidden, grad_x, grad_input, grad_recurrent,
     grad_bias, time, inputs, size, width,
 ):  # fmt: skip
@@ -534,9 +554,7 @@ def lstm_backward(  # type: ignore[no-untyped-def]
             for k in range(0, part, LANES):
                 store(grad_h, k, load(grad_hidden, c + k))
             if step < time - 1:
-                product(
-                    grad_h, 0, weight_hidden, w_h, 1, four, slopes, later, width, size, four, grad_bias, 0, ADD
-                )
+                product(grad_h, 0, weight_hidden, w_h, 1, four, slopes, later, width, size, four, grad_bias, 0, ADD)
             for k in range(0, part, LANES):
                 i, f = load(gates, g + k), load(gates, g + part + k)
                 o, candidate = load(gates, g + 2 * part + k), load(gates, g + 3 * part + k)
@@ -570,18 +588,17 @@ def lstm_backward(  # type: ignore[no-untyped-def]
                 )  # fmt: skip
 
 
-@njit(void(_i, _i, _a, _a, _a, _a, _a, _a, _i, _i, _i, _i, _i, _i, _i, _a), nogil=True, cache=True)
-def attend_forward(  # type: ignore[no-untyped-def]
-    first, last, x, weights, biases, kept, alpha, out, nets, groups, layers, time, size, width, kind, scale
+@_compiled(_i, _i, _a, _a, _a, _a, _a, _a, _i, _i, _i, _i, _i, _i, _i, _i, _a)
+def attend_forward(
+    first, last, x, weights, biases, kept, alpha, out, nets, groups, layers, time, size, width, kind, pooled, scale
 ):
-    """x times scale times the softmax over features of a perceptron of x.
+    """Inputs x times scale times the softmax over features of a perceptron of them.
 
-    Where `out` has two panels for each network and not one for each step, they are the newest step, and the average.
+    `out` has one panel for each step; where it is pooled, two: the newest step, and the average.
     The networks share the inputs of their group. Weights are (layers, nets, size, size).
     """
     part = size * width
     scores = np.empty(part, np.float32)
-    pooled = len(out) == 2 * nets * part
     factor = splat(scale[0])
     share = splat(np.float32(1) / np.float32(time))
     for net in range(first, last):
@@ -595,15 +612,11 @@ def attend_forward(  # type: ignore[no-untyped-def]
                 w = (layer * nets + net) * size
                 if layer < layers - 1:
                     k0 = (at * (layers - 1) + layer) * part
-                    product(
-                        kept, k0, weights, w * size, size, 1, source, s0, width, size, size, biases, w, BIAS
-                    )
+                    product(kept, k0, weights, w * size, size, 1, source, s0, width, size, size, biases, w, BIAS)
                     activate(kept, k0, part, kind)
                     source, s0 = kept, k0
                 else:
-                    product(
-                        scores, 0, weights, w * size, size, 1, source, s0, width, size, size, biases, w, BIAS
-                    )
+                    product(scores, 0, weights, w * size, size, 1, source, s0, width, size, size, biases, w, BIAS)
             for column in range(0, width, LANES):
                 top = load(scores, column)
                 for k in range(column + width, part, width):
@@ -626,14 +639,14 @@ def attend_forward(  # type: ignore[no-untyped-def]
                         store(out, at * part + k, y)
 
 
-@njit(void(_i, _i, _a, _a, _a, _a, _a, _a, _a, _a, _i, _i, _i, _i, _i, _i, _i, _a), nogil=True, cache=True)
-def attend_backward(  # type: ignore[no-untyped-def]
+@_compiled(_i, _i, _a, _a, _a, _a, _a, _a, _a, _a, _i, _i, _i, _i, _i, _i, _i, _i, _a)
+def attend_backward(
     first, last, x, weights, kept, alpha, grad, grad_x, grad_weights, grad_biases, nets, groups, layers, time, size,
-    width, kind, scale,
+    width, kind, pooled, scale,
 ):  # fmt: skip
-    """The gradient of `attend_forward`. Those of weights are added to what stands there; no grad_x where it is empty."""
+    """The gradient of `attend_forward`. Those of weights are added to what stands there; an empty grad_x stays so."""
     part = size * width
-    wanted, pooled = len(grad_x) > 0, len(grad) == 2 * nets * part
+    wanted = len(grad_x) > 0
     factor = splat(scale[0])
     share = splat(np.float32(1) / np.float32(time))
     d, below = np.empty(BLOCK * part, np.float32), np.empty(BLOCK * part, np.float32)
@@ -685,8 +698,8 @@ def attend_backward(  # type: ignore[no-untyped-def]
                     d, below = below, d
 
 
-@njit(void(_i, _i, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _i, _i, _i, _i, _i, _a), nogil=True, cache=True)
-def join_forward(  # type: ignore[no-untyped-def]
+@_compiled(_i, _i, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _i, _i, _i, _i, _i, _a)
+def join_forward(
     first, last, x, hidden, weight, bias, scale, shift, mask, skip, centred, mean, var, out, time, inputs, size, width,
     windows, eps,
 ):  # fmt: skip
@@ -736,8 +749,8 @@ def join_forward(  # type: ignore[no-untyped-def]
                     store(out, i, load(centred, i) * factor + offset)
 
 
-@njit(void(_i, _i, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _i, _i, _i, _i, _i, _a), nogil=True, cache=True)
-def join_backward(  # type: ignore[no-untyped-def]
+@_compiled(_i, _i, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _a, _i, _i, _i, _i, _i, _a)
+def join_backward(
     first, last, x, weight, scale, mask, skip, centred, var, grad, grad_x, grad_hidden, grad_weight, grad_bias,
     grad_scale, grad_shift, time, inputs, size, width, windows, eps,
 ):  # fmt: skip
@@ -786,7 +799,5 @@ def join_backward(  # type: ignore[no-untyped-def]
                     size, grad_bias, 0, ZERO,
                 )  # fmt: skip
             begin = (net * time + block) * inputs * width
-            outer(
-                grad_weight, net * inputs * size, x, begin, inputs * width, d, 0, part, width, inputs, size, steps
-            )
+            outer(grad_weight, net * inputs * size, x, begin, inputs * width, d, 0, part, width, inputs, size, steps)
             row_sums(grad_bias, net * size, d, 0, part, width, size, steps)

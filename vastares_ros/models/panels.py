@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layers of a training step on a CPU, of compiled kernels with their gradients.
 
-The kernels see panels (J, T, F, W): network, step, feature, window. W is the number of windows, filled up with zeros to a
-multiple of a CPU's vector. What stands in the columns that are filled up has no effect: no gradient comes from there.
+The kernels see panels (J, T, F, W): network, step, feature, window. W is the number of windows, filled up with zeros to
+a multiple of a CPU's vector. What stands in the columns that are filled up has no effect: no gradient comes from there.
 The networks are divided among as many threads as torch has; no sum depends on how many these are.
 """
 
@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import threading
 from functools import cache
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "elu", "selu")  # in the order of the kernels' numbers
@@ -33,9 +35,7 @@ def kernels() -> ModuleType | None:
 
 def usable(x: Tensor) -> bool:
     """Whether the kernels can take the place of torch: float32 on a CPU, for a gradient."""
-    return (
-        x.device.type == "cpu" and x.dtype == torch.float32 and torch.is_grad_enabled() and kernels() is not None
-    )
+    return x.device.type == "cpu" and x.dtype == torch.float32 and torch.is_grad_enabled() and kernels() is not None
 
 
 def panels(x: Tensor) -> Tensor:
@@ -80,14 +80,13 @@ def join(
     return _Join.apply(x, hidden, weight, bias, scale, shift, windows, eps)  # type: ignore[no-untyped-call]
 
 
-def _run(kernel: Any, nets: int, *arguments: Any) -> None:
+def _run(name: str, nets: int, *arguments: Any) -> None:
     """Run a kernel for all networks. Threads of our own end with it, so that a process may fork in between."""
-    flat = [a.reshape(-1).numpy() if isinstance(a, Tensor) else a for a in arguments]
+    kernel = getattr(kernels(), name)
+    flat = [a.detach().reshape(-1).numpy() if isinstance(a, Tensor) else a for a in arguments]
     parts = min(torch.get_num_threads(), nets)
     edges = [nets * i // parts for i in range(parts + 1)]
-    threads = [
-        threading.Thread(target=kernel, args=(*edge, *flat)) for edge in zip(edges[1:-1], edges[2:], strict=True)
-    ]
+    threads = [threading.Thread(target=kernel, args=(*part, *flat)) for part in pairwise(edges[1:])]
     for thread in threads:
         thread.start()
     kernel(0, edges[1], *flat)
@@ -105,21 +104,22 @@ class _Attend(torch.autograd.Function):
         kept = x.new_empty(nets, time, layers - 1, size, width)
         alpha = x.new_empty(nets, time, size, width)
         out = x.new_empty(nets, 2 if pooled else time, size, width)
-        ctx.shape = (nets, groups, layers, time, size, width, kind, x.new_tensor([scale]))
-        _run(kernels().attend_forward, nets, x, weights, biases, kept, alpha, out, *ctx.shape)  # type: ignore[union-attr]
+        ctx.shape = (nets, groups, layers, time, size, width, kind, int(pooled), x.new_tensor([scale]))
+        _run("attend_forward", nets, x, weights, biases, kept, alpha, out, *ctx.shape)
         ctx.save_for_backward(x, weights, kept, alpha)
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weights, kept, alpha = ctx.saved_tensors
         nets, groups, *_ = ctx.shape
         grad_x = torch.empty_like(alpha) if ctx.needs_input_grad[0] else x.new_empty(0)
         grad_weights, grad_biases = torch.zeros_like(weights), torch.zeros_like(weights[:, :, :1])
         _run(
-            kernels().attend_backward, nets, x, weights, kept, alpha, grad.contiguous(), grad_x, grad_weights,
+            "attend_backward", nets, x, weights, kept, alpha, grad.contiguous(), grad_x, grad_weights,
             grad_biases, *ctx.shape,
-        )  # type: ignore[union-attr]  # fmt: skip
+        )  # fmt: skip
         of_x = grad_x.unflatten(0, (groups, -1)).sum(1) if groups < nets and len(grad_x) else grad_x
         return of_x if ctx.needs_input_grad[0] else None, grad_weights, grad_biases, None, None, None, None
 
@@ -131,24 +131,23 @@ class _LSTM(torch.autograd.Function):
         size = weight_hidden.shape[1]
         gates = x.new_empty(nets, time, 4 * size, width)
         cells, hidden = x.new_empty(2, nets, time, size, width)
-        weights = (weight_input.detach(), weight_hidden.detach())
         ctx.shape = (time, inputs, size, width)
-        _run(kernels().lstm_forward, nets, x, *weights, bias.detach(), gates, cells, hidden, *ctx.shape)  # type: ignore[union-attr]
+        _run("lstm_forward", nets, x, weight_input, weight_hidden, bias, gates, cells, hidden, *ctx.shape)
         ctx.save_for_backward(x, weight_input, weight_hidden, gates, cells, hidden)
         return hidden
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
         x, weight_input, weight_hidden, *_ = saved
         grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else x.new_empty(0)
         of_input, of_hidden = torch.zeros_like(weight_input), torch.zeros_like(weight_hidden)
         of_bias = torch.zeros_like(weight_input[:, :1])
-        detached = [t.detach() for t in saved]
         _run(
-            kernels().lstm_backward, len(x), *detached, grad.contiguous(), grad_x, of_input, of_hidden, of_bias,
+            "lstm_backward", len(x), *saved, grad.contiguous(), grad_x, of_input, of_hidden, of_bias,
             *ctx.shape,
-        )  # type: ignore[union-attr]  # fmt: skip
+        )  # fmt: skip
         return grad_x if ctx.needs_input_grad[0] else None, of_input, of_hidden, of_bias
 
 
@@ -164,19 +163,20 @@ class _Join(torch.autograd.Function):
         mean, var = x.new_empty(2, nets, 1, size)
         mask = (torch.arange(width) < windows).to(x.dtype)
         ctx.shape = (time, inputs, size, width, windows, x.new_tensor([eps]))
-        given = [t.detach() for t in (x, hidden, weight, bias, scale, shift)]
-        _run(kernels().join_forward, nets, *given, mask, skip, centred, mean, var, out, *ctx.shape)  # type: ignore[union-attr]
+        given = (x, hidden, weight, bias, scale, shift)
+        _run("join_forward", nets, *given, mask, skip, centred, mean, var, out, *ctx.shape)
         ctx.save_for_backward(x, weight, scale, mask, skip, centred, var)
         ctx.mark_non_differentiable(mean, var)
         return out, mean, var
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
-        x, weight, scale, mask, skip, centred, var = (t.detach() for t in ctx.saved_tensors)
+        x, weight, scale, mask, skip, centred, var = ctx.saved_tensors
         grad_x, grad_hidden, grad_weight = torch.empty_like(x), torch.empty_like(skip), torch.zeros_like(weight)
         of_bias, of_scale, of_shift = (torch.zeros_like(scale) for _ in range(3))
         _run(
-            kernels().join_backward, len(x), x, weight, scale, mask, skip, centred, var, grad.contiguous(), grad_x,
+            "join_backward", len(x), x, weight, scale, mask, skip, centred, var, grad.contiguous(), grad_x,
             grad_hidden, grad_weight, of_bias, of_scale, of_shift, *ctx.shape,
-        )  # type: ignore[union-attr]  # fmt: skip
+        )  # fmt: skip
         return grad_x, grad_hidden, grad_weight, of_bias, of_scale, of_shift, None, None

@@ -113,7 +113,7 @@ class StackedLSTM(nn.Module):
             return self._by_torch(x)
         if panels.usable(x):
             states = panels.lstm(panels.panels(x), self.weight_input, self.weight_hidden, self.bias)
-            return states[..., : x.shape[2]].mT
+            return states[..., : x.shape[2]].mT.contiguous()
         weight = torch.cat([self.weight_input, self.bias, self.weight_hidden * 2], dim=1)
         twice = weight.new_ones(4 * self.hidden)
         twice[3 * self.hidden :] = 2
