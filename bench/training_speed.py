@@ -9,8 +9,8 @@ runs them: a process a core, on a GPU one. Rounds of all alternate; their median
 each round. A window counts once for every network that is trained on it.
 
 `batched` takes the compiled kernels, `torch_batched` torch's operations in their place. `_cpu` counts seconds that a
-CPU works, one core each: they hold where other programs have the cores too. To measure another instruction set, on a CPU
-that has more: ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 NUMBA_CPU_NAME=haswell
+CPU works, one core each: they hold where other programs have the cores too. To measure another instruction set, on a
+CPU that has more: ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 NUMBA_CPU_NAME=haswell
 NUMBA_CPU_FEATURES=+avx2,+fma,+avx,+f16c,+bmi,+bmi2,+lzcnt,+movbe,+popcnt,+cx16,+sse4.2
 """
 
