@@ -95,7 +95,8 @@ class StackedBatchNorm(nn.Module):
 class StackedLSTM(nn.Module):
     """J LSTM layers with zero initial state: (J, T, B, inputs) -> hidden states (J, T, B, hidden).
 
-    The equations are those of `torch.nn.LSTM`; gates stand in the order input, forget, output, candidate.
+    The equations are those of `torch.nn.LSTM`; gates stand in the order input, forget, output, candidate. For a
+    gradient on a CPU, in float32, compiled kernels compute them (`panels`); elsewhere `_Recurrence` does.
     """
 
     def __init__(self, nets: int, inputs: int, hidden: int):
