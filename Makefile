@@ -34,8 +34,8 @@ quick: $(READY)  ## tests without DDS and child processes, in a minute
 
 # Rounding differs between processors. Each setting lets PyTorch or a library of it do as on an older one.
 test-portable: $(READY)  ## all tests, or TESTS="test/models …", as processors without AVX-512, AVX2 or AVX round
-	ATEN_CPU_CAPABILITY=default $(PYTEST) $(TESTS)
-	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 $(PYTEST) $(TESTS)
+	ATEN_CPU_CAPABILITY=default NUMBA_CPU_NAME=generic $(PYTEST) $(TESTS)
+	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+avx2,+fma $(PYTEST) $(TESTS)
 	ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) $(TESTS)
 
 lint: $(READY)  ## ruff, mypy and codespell

@@ -5,25 +5,33 @@
 Both train VA-STA-ResLSTM for every joint and seed on the real iiwa recordings (VASTARES_DATA, or shared/data beside the
 checkout; where there are none, on made-up motion), with the default configuration. The loop is of torch's own layers: a
 module and an optimiser for each joint and seed, with torch's default threads. The batched passes run as an experiment
-runs them: a process a core, on a GPU one. Rounds of both alternate; their medians are printed as JSON. A window counts
-once for every network that is trained on it.
+runs them: a process a core, on a GPU one. Rounds of all alternate; their medians are printed as JSON, and the ratios of
+each round. A window counts once for every network that is trained on it.
+
+`batched` takes the compiled kernels, `torch_batched` torch's operations in their place. `_cpu` counts seconds that a
+CPU works, one core each: they hold where other programs have the cores too. To measure another instruction set, on a
+CPU that has more: ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 NUMBA_CPU_NAME=haswell
+NUMBA_CPU_FEATURES=+avx2,+fma,+avx,+f16c,+bmi,+bmi2,+lzcnt,+movbe,+popcnt,+cx16,+sse4.2
 """
 
 import argparse
 import json
 import os
+import platform
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from torch import nn
 
 from vastares_ros.core.samples import Episode
+from vastares_ros.models import panels
 from vastares_ros.models.networks import NetworkModel
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.training.config import TrainConfig
@@ -81,22 +89,31 @@ def recording() -> tuple[Episode, str]:
     return Episode("recording", joints, np.arange(len(q)) / RATE, q, qd, tau, "recording"), where
 
 
-def loop_speed(episode: Episode, config: TrainConfig, device: torch.device, networks: int) -> float:
-    """Network-windows a second of separate modules, one after the other."""
+def processor() -> str:
+    """The name of the CPU."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def loop_speed(episode: Episode, config: TrainConfig, device: torch.device, networks: int) -> tuple[float, float]:
+    """Network-windows of separate modules, one after the other: a second, and a second of a CPU."""
     model = NetworkModel(len(episode.joints), config.network)
     data = Windows([episode], RATE, config.filter, model)
     model.fit_scalers(data.x, data.tau)
     model.to(device)
     data.to(model)
     steps = config.epoch_windows // config.batch
-    spent = 0.0
+    spent = worked = 0.0
     for number in range(networks):
         module = OneJoint(len(episode.joints), config.network).to(device)
         optimiser = torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         order = torch.randperm(len(data))[: (steps + 3) * config.batch].view(-1, config.batch).to(device)
         for step, which in enumerate(order):
             if step == 3:  # after a warm-up
-                began = time.perf_counter()
+                began, before = time.perf_counter(), time.process_time()
             x, tau = data.take(which)
             loss = (module(x) - tau[:, number % tau.shape[1]]).square().mean()
             optimiser.zero_grad()
@@ -105,17 +122,26 @@ def loop_speed(episode: Episode, config: TrainConfig, device: torch.device, netw
         if device.type == "cuda":
             torch.cuda.synchronize()
         spent += time.perf_counter() - began
-    return networks * steps * config.batch / spent
+        worked += time.process_time() - before
+    windows = networks * steps * config.batch
+    return windows / spent, windows / worked
 
 
-def batched_speed(episode: Episode, config: TrainConfig, device: torch.device, seeds: int) -> float:
-    """Network-windows a second of one batched pass over all joints and seeds."""
+def batched_speed(
+    episode: Episode, config: TrainConfig, device: torch.device, seeds: int, compiled: bool
+) -> tuple[float, float]:
+    """Network-windows of one batched pass over all joints and seeds: a second, and a second of a CPU."""
     if device.type == "cpu":
         torch.set_num_threads(1)  # as in an experiment
-    speeds: list[float] = []
+    reports: list[tuple[float, float]] = []
     two_epochs = replace(config, epochs=2)  # the first to warm up
-    train_seeds([episode], (), RATE, two_epochs, range(seeds), device, lambda p: speeds.append(p.windows_per_s))
-    return len(episode.joints) * speeds[-1]
+    with patch.object(panels, "kernels", panels.kernels if compiled else lambda: None):
+        train_seeds(
+            [episode], (), RATE, two_epochs, range(seeds), device,
+            lambda p: reports.append((p.windows_per_s, time.process_time())),
+        )  # fmt: skip
+    windows = seeds * len(episode.joints) * config.epoch_windows
+    return len(episode.joints) * reports[1][0], windows / (reports[1][1] - reports[0][1])
 
 
 def main() -> None:
@@ -135,26 +161,47 @@ def main() -> None:
     processes = 1 if device.type == "cuda" else os.cpu_count() or 1
     networks = len(episode.joints) if device.type == "cpu" else 3
     threads = torch.get_num_threads()
-    figures: dict[str, list[float]] = {"loop": [], "batched": [], "loop_one_thread": [], "batched_one_process": []}
+    figures: dict[str, list[float]] = {}
+
+    def note(name: str, speed: float) -> None:
+        figures.setdefault(name, []).append(speed)
+
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for _ in range(args.rounds):
-            figures["loop"].append(loop_speed(episode, config, device, networks))
-            together = [pool.submit(batched_speed, episode, config, device, args.seeds) for _ in range(processes)]
-            figures["batched"].append(sum(speed.result() for speed in together))
+            note("loop", loop_speed(episode, config, device, networks)[0])
+            for name, compiled in (("batched", True), ("torch_batched", False)):
+                given = (episode, config, device, args.seeds, compiled)
+                together = [pool.submit(batched_speed, *given) for _ in range(processes)]
+                note(name, sum(speed.result()[0] for speed in together))
+                alone, cpu = pool.submit(batched_speed, *given).result()
+                note(f"{name}_one_process", alone)
+                note(f"{name}_cpu", cpu)
             torch.set_num_threads(1)
-            figures["loop_one_thread"].append(loop_speed(episode, config, device, networks))
-            figures["batched_one_process"].append(
-                pool.submit(batched_speed, episode, config, device, args.seeds).result()
-            )
+            alone, cpu = loop_speed(episode, config, device, networks)
+            note("loop_one_thread", alone)
+            note("loop_cpu", cpu)
             torch.set_num_threads(threads)
+    pairs = {
+        "ratio": ("batched", "loop"),
+        "ratio_one_core": ("batched_one_process", "loop_one_thread"),
+        "ratio_cpu": ("batched_cpu", "loop_cpu"),
+        "ratio_torch": ("torch_batched", "loop"),
+        "ratio_torch_cpu": ("torch_batched_cpu", "loop_cpu"),
+    }
     medians = {name: statistics.median(values) for name, values in figures.items()}
+    compiled_kernels = panels.kernels()
     on = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {processes} cores, {threads} threads"
     print(
         json.dumps(
             {f"{name}_windows_per_s": round(value) for name, value in medians.items()}
-            | {"ratio": round(medians["batched"] / medians["loop"], 2)}
-            | {"ratio_one_core": round(medians["batched_one_process"] / medians["loop_one_thread"], 2)}
-            | {"device": on, "data": where, "seeds": args.seeds, "window": args.window, "hidden": args.hidden}
+            | {name: round(medians[ours] / medians[theirs], 2) for name, (ours, theirs) in pairs.items()}
+            | {
+                f"{name}_of_rounds": [round(a / b, 2) for a, b in zip(figures[ours], figures[theirs], strict=True)]
+                for name, (ours, theirs) in pairs.items()
+            }
+            | {"device": on, "processor": processor(), "torch_instructions": torch.backends.cpu.get_cpu_capability()}
+            | {"kernel_lanes": compiled_kernels.LANES if compiled_kernels else None}
+            | {"data": where, "seeds": args.seeds, "window": args.window, "hidden": args.hidden}
         )
     )
 

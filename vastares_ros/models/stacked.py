@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
+from . import panels
+
 
 def for_each(nets: int, x: Tensor) -> Tensor:
     """What every network sees, (J, ·, ·, C), of an input shared by all (·, ·, C) or one a seed (S, ·, ·, C)."""
@@ -80,17 +82,21 @@ class StackedBatchNorm(nn.Module):
         mean = x.mean(1, keepdim=True)
         centred = x - mean
         var = centred.square().mean(1, keepdim=True)
-        rows = x.shape[1]
-        with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(var * (rows / (rows - 1)), self.momentum)
+        self.track(mean, var, x.shape[1])
         return torch.addcmul(self.bias, centred, self.weight * (var + self.eps).rsqrt())
+
+    @torch.no_grad()
+    def track(self, mean: Tensor, var: Tensor, rows: int) -> None:
+        """Let mean and variance (J, 1, features) of a batch of `rows` rows enter the running ones."""
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(var * (rows / (rows - 1)), self.momentum)
 
 
 class StackedLSTM(nn.Module):
     """J LSTM layers with zero initial state: (J, T, B, inputs) -> hidden states (J, T, B, hidden).
 
-    The equations are those of `torch.nn.LSTM`; gates stand in the order input, forget, output, candidate.
+    The equations are those of `torch.nn.LSTM`; gates stand in the order input, forget, output, candidate. For a
+    gradient on a CPU, in float32, compiled kernels compute them (`panels`); elsewhere `_Recurrence` does.
     """
 
     def __init__(self, nets: int, inputs: int, hidden: int):
@@ -106,6 +112,9 @@ class StackedLSTM(nn.Module):
         """Run the recurrence over T."""
         if x.device.type == "cpu" and not torch.is_grad_enabled():
             return self._by_torch(x)
+        if panels.usable(x):
+            states = panels.lstm(panels.panels(x), self.weight_input, self.weight_hidden, self.bias)
+            return states[..., : x.shape[2]].mT.contiguous()
         weight = torch.cat([self.weight_input, self.bias, self.weight_hidden * 2], dim=1)
         twice = weight.new_ones(4 * self.hidden)
         twice[3 * self.hidden :] = 2

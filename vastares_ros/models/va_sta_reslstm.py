@@ -29,6 +29,7 @@ from torch.nn.functional import elu_, pad
 from vastares_ros.core.config import check_ranges
 from vastares_ros.core.errors import ConfigError
 
+from . import panels
 from .inputs import Inputs
 from .stacked import StackedBatchNorm, StackedLinear, StackedLSTM, StackedMLP, for_each
 
@@ -119,8 +120,12 @@ class VaStaResLSTM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Standardised torques (B, J) from standardised windows x (B, T, C) or (S, B, T, C), newest last."""
-        states, _ = self._states(x)  # H (J, T, B, h)
-        return self.head(self._fused(x, states)[0]).squeeze(2).T  # (J, B, 1) -> (B, J)
+        if self.training and self._compiled and panels.usable(x):
+            fused = self._by_panels(x)
+        else:
+            states, _ = self._states(x)  # H (J, T, B, h)
+            fused = self._fused(x, states)[0]
+        return self.head(fused).squeeze(2).T  # (J, B, 1) -> (B, J)
 
     def attention(self, x: Tensor) -> dict[str, Tensor]:
         """The attention weights for windows x (B, T, C), as [1] draws them in figures 9 to 11.
@@ -163,21 +168,56 @@ class VaStaResLSTM(nn.Module):
 
     def _fused(self, x: Tensor, states: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Temporal attention and fusion: what the head sees (J, B, h or 2h), TA and VA."""
-        kind = self.config.temporal
-        if kind == "none":
+        if self.config.temporal == "none":
             return states[:, -1], None, None
         nets, time, batch, h = states.shape
         scores = self.temporal(states.view(nets, time * batch, h)).view(nets, time, batch, h)  # algorithm 3
         ta = softmax(scores) if self._temporal_dim == 3 else scores.softmax(1)
         weighted = ta * states  # equation (6): H' (J, T, B, h)
-        newest, average = weighted[:, -1], weighted.mean(dim=1)  # TA-hn and TA-WA, figure 4: (J, B, h)
         scale = self._scale(ta.shape[self._temporal_dim])  # of TA, applied where there is less to multiply
-        if kind != "va":
-            return scale * (newest if kind == "hn" else average), ta, None
+        newest, average = scale * weighted[:, -1], scale * weighted.mean(dim=1)  # TA-hn and TA-WA, figure 4: (J, B, h)
+        fused, va = self._mixed(x, newest, average)
+        return fused, ta, va
+
+    def _mixed(self, x: Tensor, newest: Tensor, average: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Fusion of TA-hn and TA-WA (J, B, h): what the head sees (J, B, h or 2h), and VA."""
+        if self.config.temporal != "va":
+            return newest if self.config.temporal == "hn" else average, None
+        h = self.config.hidden
         va = self.velocity(self._velocities(x)).softmax(dim=2)  # algorithm 2: (J, B, h)
         vb = 1 - va
         to_va, to_vb = (h, h / (h - 1)) if self.config.rescale else (1, 1)  # both, so that they stay complementary
-        return torch.cat([(scale * to_va) * va * newest, (scale * to_vb) * vb * average], dim=2), ta, va
+        return torch.cat([to_va * va * newest, to_vb * vb * average], dim=2), va
+
+    @property
+    def _compiled(self) -> bool:
+        """Whether `_by_panels` has what the config asks for."""
+        c = self.config
+        return c.residual and c.sigmoid == "residual" and (c.temporal == "none" or c.temporal_axis == "hidden")
+
+    def _by_panels(self, x: Tensor) -> Tensor:
+        """What the head sees (J, B, h or 2h), in training, by compiled kernels: `_states` and `_fused` in one."""
+        c, (batch, time, features) = self.config, x.shape[-3:]
+        rows = panels.panels(x.transpose(-3, -2) if x.dim() == 4 else x.transpose(-3, -2)[None])  # (S, T, C, W)
+        if c.spatial:
+            rows = panels.attend(
+                rows, list(self.spatial.parameters()), c.spatial_activation, self._scale(features), False, self.nets
+            )
+        else:
+            rows = rows.repeat_interleave(self.nets // len(rows), dim=0)
+        lstm, skip, norm = self.lstm, self.residual, self.norm
+        hidden = panels.lstm(rows, lstm.weight_input, lstm.weight_hidden, lstm.bias)
+        states, mean, var = panels.join(
+            rows, hidden, skip.weight, skip.bias, norm.weight, norm.bias, windows=batch, eps=norm.eps
+        )
+        norm.track(mean, var, time * batch)
+        if c.temporal == "none":
+            return states[:, -1, :, :batch].mT
+        pooled = panels.attend(
+            states, list(self.temporal.parameters()), c.temporal_activation, self._scale(c.hidden), True, self.nets
+        )
+        newest, average = pooled[..., :batch].mT.unbind(1)  # TA-hn and TA-WA
+        return self._mixed(x, newest, average)[0]
 
     def _velocities(self, x: Tensor) -> Tensor:
         """The velocity vector of algorithm 2: (J, B, ·)."""
