@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -112,10 +112,11 @@ def train_seeds(
     with kept_memory(), nullcontext() if config.model == "transformer" else quick_products():
         for epoch in range(start, config.epochs):
             began = time.perf_counter()
-            batches = torch.stack([r.batches(len(data), epoch) for r in runs], dim=1).to(device)  # (steps, S, B)
             network.train()
             total = torch.zeros(len(runs) * joints, device=device)
-            for which in batches:
+            steps = windows = 0
+            for which in _batches(runs, len(data), epoch, device):
+                steps, windows = steps + 1, windows + which.numel()
                 x, tau = data.take(which)
                 if len(runs) == 1:
                     x = x[0]  # shared by all joints: not copied for each
@@ -125,7 +126,7 @@ def train_seeds(
                     r.step()
                 network.zero_grad(set_to_none=False)  # the runs hold views of it
                 total += loss.detach()
-            losses = (total / len(batches)).view(len(runs), joints).mean(1).tolist()
+            losses = (total / steps).view(len(runs), joints).mean(1).tolist()
             validation_loss = None
             if held_out is not None:
                 per_net = loss_per_net(network, held_out)
@@ -133,7 +134,7 @@ def train_seeds(
                 best.update(network, per_net, epoch)
             for r, train_loss in zip(runs, losses, strict=True):
                 r.after_epoch(epoch, train_loss, best.epoch[r.nets] if held_out is not None else None)
-            speed = batches.numel() / (time.perf_counter() - began)
+            speed = windows / (time.perf_counter() - began)
             learning = [r for r in runs if r.error is None]
             if learning:
                 rate_now = float(np.mean([r.learning_rate for r in learning]))
@@ -153,12 +154,18 @@ def train_seeds(
     return trained
 
 
+def _batches(runs: Sequence[SeedRun], windows: int, epoch: int, device: torch.device) -> Iterator[Tensor]:
+    """Which windows each step takes, (S, B)."""
+    for parts in zip(*(r.batches(windows, epoch) for r in runs), strict=True):
+        yield from torch.stack(parts, dim=1).to(device)  # (steps, S, B)
+
+
 @torch.inference_mode()
 def loss_per_net(network: nn.Module, data: Windows) -> Tensor:
     """Standardised mean squared error of each network (seeds * joints,), with frozen statistics."""
     network.eval()
     total: Tensor | float = 0.0
-    for which in torch.arange(len(data), device=data.first.device).split(1024):
+    for which in data.in_order():
         x, tau = data.take(which)
         predicted = network(x)
         total = total + (predicted - tau.repeat(1, predicted.shape[1] // tau.shape[1])).square().sum(0)
@@ -171,7 +178,7 @@ def _fit(
 ) -> LearningModel:
     began = time.perf_counter()
     torch.manual_seed(seed)
-    x, tau = data.take(torch.arange(len(data), device=data.first.device))
+    x, tau = data.take(torch.arange(len(data), device=data.device))
     network: Any = model.network
     network.fit(x[:, -1], tau)
     speed = len(data) / (time.perf_counter() - began)
