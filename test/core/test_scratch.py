@@ -41,6 +41,7 @@ def test_filled_and_grown_arrays_keep_their_values_when_pages_are_released(large
         assert array.flags.c_contiguous and array.flags.writeable
     np.testing.assert_array_equal(whole.array(), np.arange(5000))
     assert np.shares_memory(scratch.taken(kept, slice(5, 4000)), kept) is large
+    np.testing.assert_array_equal(scratch.picked(kept, [2, 0]), values[:, [2, 0]])
     assert scratch.Growing((0,)).array().shape == (0, 0)
 
 

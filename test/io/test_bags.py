@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mcap.reader import make_reader
+from mcap.writer import Writer as McapFile
 from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
@@ -559,3 +560,45 @@ def test_bag_without_joint_states(data):
     text = error(read_joint_states, data / "bags_bad")
     assert "ros2.db3" in text and "validation_trajectory.db3 is read without it" in text
     assert "trajectory_msgs/msg/JointTrajectory on /joint_space_trajectory" in text
+
+
+# ---- MCAP chunk by chunk -----------------------------------------------------------------------------------------
+
+
+def mcap_with_chunks(path: Path, messages, size: int) -> Path:
+    """A bare MCAP file of (log_ns, topic, serialised message) in the order given, with chunks of `size` bytes."""
+    with path.open("wb") as file:
+        writer = McapFile(file, chunk_size=size)
+        writer.start(profile="ros2")
+        schema = writer.register_schema(JOINT_STATE, "ros2msg", b"")
+        channels = {}
+        for log_ns, topic, raw in messages:
+            if topic not in channels:
+                channels[topic] = writer.register_channel(topic, "cdr", schema)
+            writer.add_message(channels[topic], log_ns, raw, log_ns)
+        writer.finish()
+    return path
+
+
+@pytest.mark.parametrize("disorder", ["none", "within a chunk", "between chunks"])
+def test_mcap_chunks_give_the_order_of_the_library(tmp_path, disorder, monkeypatch):
+    raw = [bytes(ROS2.serialize_cdr(message(ROS2, *args), JOINT_STATE)) for _, args in rows(table())]
+    log_ns = stamps(300)
+    if disorder == "within a chunk":
+        log_ns[[41, 42, 43]] = log_ns[[43, 41, 41]]
+    if disorder == "between chunks":
+        log_ns[[10, 200]] = log_ns[[200, 10]]
+    others = [(int(ns), ("/other", DEFAULT_TOPIC)[i % 3 > 0], raw[i]) for i, ns in enumerate(log_ns)]
+    path = mcap_with_chunks(tmp_path / "bag.mcap", others, 4000)
+    by_library = []
+    real = reading.Ros2Reader.messages
+    with reading.Ros2Reader(path) as bag:
+        wanted = [c for c in bag.connections if c.topic == DEFAULT_TOPIC]
+        expected = [(ns, bytes(one)) for _, ns, one in real(bag, wanted)]
+        assert len(bag.storage.chunks) > 10
+    monkeypatch.setattr(reading.Ros2Reader, "messages", lambda *a, **k: by_library.append(1) or real(*a, **k))
+    states = read_joint_states(path)
+    assert len(by_library) == (disorder == "between chunks")
+    np.testing.assert_array_equal(reading.in_order(states, "receive_ns"), [ns for ns, _ in expected])
+    by_bytes = dict(zip(raw, table().stamp_ns, strict=True))
+    np.testing.assert_array_equal(reading.in_order(states, "stamp_ns"), [by_bytes[one] for _, one in expected])

@@ -61,6 +61,14 @@ def empty(shape: Sequence[int], dtype: DTypeLike = np.float64) -> NDArray[Any]:
         return _mapped(file, size, shape, dtype)
 
 
+def picked(x: NDArray[Any], columns: Sequence[int]) -> NDArray[Any]:
+    """Some columns of x, shape (N, C), in the order asked for."""
+    out = empty((len(x), len(columns)), x.dtype)
+    for s in blocks(len(x)):
+        out[s] = x[s][:, columns]
+    return out
+
+
 def taken(x: NDArray[Any], rows: slice) -> NDArray[Any]:
     """Rows of an array: a copy, which does not keep the others in memory, or a view where it is large."""
     return x[rows] if x[rows].nbytes > LARGE else np.array(x[rows], order="C")

@@ -112,7 +112,8 @@ class DatasetWriter:
         file = self._folder / f"{file_name(episode.name)}.parquet"
         if not file.exists():
             partial = file.with_suffix(".partial")
-            with pq.ParquetWriter(partial, _table(episode, slice(0, 0)).schema) as writer:
+            schema = _table(episode, slice(0, 0)).schema
+            with pq.ParquetWriter(partial, schema, use_dictionary=False) as writer:  # numbers hardly repeat
                 for rows in blocks(len(episode), ROW_GROUP):
                     writer.write_table(_table(episode, rows))
             partial.replace(file)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rosbags.interfaces import Connection
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader as Ros2Reader
 
@@ -26,6 +27,7 @@ from vastares_ros.core.scratch import Growing, blocks, empty
 from vastares_ros.io.formats import DEFAULT_TOPIC
 
 from .decode import FIELDS, JOINT_STATE, Collector, JointStates, MessageTable, in_order, iter_messages
+from .mcap_chunks import chunk_messages, mcap_storages
 
 ABSURD = 1e6  # no joint is there, that fast or that strong: a damaged file or a broken driver
 
@@ -210,9 +212,8 @@ def read_joint_states(path: str | Path, topic: str = DEFAULT_TOPIC) -> JointStat
         if not wanted:
             raise BagError(_absent(path, topic, reader, notes), path=path, topic=topic)
         collector = Collector(isinstance(reader, Ros1Reader))
-        messages = reader.messages(connections=wanted)
-        while chunk := list(islice(messages, CHUNK)):
-            collector.add(np.array([received for _, received, _ in chunk]), [raw for _, _, raw in chunk])
+        for received, messages in _batches(reader, wanted):
+            collector.add(np.array(received), messages)
         tables, which = collector.finish()
     if not tables:
         raise BagError(
@@ -221,6 +222,27 @@ def read_joint_states(path: str | Path, topic: str = DEFAULT_TOPIC) -> JointStat
             topic=topic,
         )
     return JointStates(path, topic, tables, which, notes)
+
+
+def _batches(reader: Reader, wanted: Sequence[Connection]) -> Iterator[tuple[list[int], list[bytes]]]:
+    """Receive times [ns] and serialised messages of some connections, `CHUNK` or so at a time, in bag order."""
+    storages = mcap_storages(reader, wanted) if isinstance(reader, Ros2Reader) else None
+    if storages is None:
+        messages = reader.messages(connections=wanted)
+        while chunk := list(islice(messages, CHUNK)):
+            yield [received for _, received, _ in chunk], [raw for _, _, raw in chunk]
+        return
+    times: list[int] = []
+    held: list[bytes] = []
+    for storage, channels in storages:
+        for more_times, more in chunk_messages(storage, channels):
+            times += more_times
+            held += more
+            while len(held) >= CHUNK:
+                yield times[:CHUNK], held[:CHUNK]
+                times, held = times[CHUNK:], held[CHUNK:]
+    if held:
+        yield times, held
 
 
 def published_names(states: JointStates) -> tuple[str, ...]:
