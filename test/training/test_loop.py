@@ -272,7 +272,7 @@ def test_windows_in_files_are_those_in_memory(dataset, monkeypatch):
     files = len(scratch._maps)
     in_files = Windows(dataset.episodes, RATE, SMALL.filter, whole).to(whole)
     assert len(scratch._maps) == files + 4, "features and torque, as they are and standardised"
-    which = torch.randperm(len(in_memory)).view(2, -1)
+    which = torch.randperm(1000).view(2, -1)
     for one, other in zip(in_memory.take(which), in_files.take(which), strict=True):
         assert torch.equal(one, other)
     assert same_model(whole, train(dataset.episodes[:2], dataset.episodes[2:], RATE, config, CPU))
