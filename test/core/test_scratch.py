@@ -56,6 +56,13 @@ def test_files_have_no_name_and_go_with_the_array(tmp_path, monkeypatch):
     assert len(scratch._maps) == before - 1
 
 
+def test_a_folder_that_is_not_there_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(scratch, "LARGE", 100)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    with pytest.raises(OutputError, match=r"no file can be made in .*none \(No such file.*TMPDIR"):
+        scratch.empty((1_000,))
+
+
 def test_no_room_is_one_line(monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")

@@ -124,7 +124,13 @@ class Growing:
 
 
 def _file() -> IO[bytes]:
-    return tempfile.TemporaryFile(dir=os.environ.get("TMPDIR") or (FOLDER if os.path.isdir(FOLDER) else None))
+    folder = os.environ.get("TMPDIR") or (FOLDER if os.path.isdir(FOLDER) else None)
+    try:
+        return tempfile.TemporaryFile(dir=folder)
+    except OSError as error:
+        raise OutputError(
+            f"no file can be made in {folder} ({error.strerror}): name another folder by TMPDIR"
+        ) from error
 
 
 def _mapped(file: IO[bytes], size: int, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
