@@ -240,7 +240,7 @@ def _read_episodes(path: Path, entries: Sequence[Mapping[str, Any]], joints: tup
             raise DatasetError(f"{file} is missing: the dataset is not whole, prepare it anew", path=file)
         if sha256(file) != entry["sha256"]:
             raise DatasetError(f"{file} was altered after it was written: prepare the dataset anew", path=file)
-        with pq.ParquetFile(file) as parquet:
+        with pq.ParquetFile(file, pre_buffer=False) as parquet:  # a buffer would hold the whole file in the end
             for batch in parquet.iter_batches(BLOCK):
                 t.append(batch["t"].to_numpy(zero_copy_only=False))
                 for prefix, columns in names.items():
