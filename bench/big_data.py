@@ -79,7 +79,12 @@ def epoch(folder: Path) -> None:
     dataset = load_dataset(folder / "data")
     windows = sum(len(e) for e in dataset.episodes)
     config = TrainConfig(
-        model="mlp", network=MlpConfig(hidden=32), epochs=1, epoch_windows=windows, batch=4096, learning_rate=0.001
+        model="mlp",
+        network=MlpConfig(hidden=16, layers=1),
+        epochs=1,
+        epoch_windows=windows,
+        batch=4096,
+        learning_rate=0.001,
     )
     train_seeds(dataset.episodes, (), dataset.rate, config, [0], torch.device("cpu"), lambda p: print(p, flush=True))
 

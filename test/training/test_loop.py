@@ -282,6 +282,7 @@ def test_windows_in_files_are_those_in_memory(dataset, monkeypatch):
 @pytest.mark.parametrize("epoch_windows", [20, 5000])
 def test_every_window_is_taken_once_in_a_shuffled_order(monkeypatch, windows, epoch_windows):
     monkeypatch.setattr(seeds, "SHUFFLED", 64)
+    monkeypatch.setattr(seeds, "GROUP", 64)
     monkeypatch.setattr(seeds, "RUN", 8)
     config = replace(SMALL, batch=4, epoch_windows=epoch_windows)
     run = SeedRun(torch.nn.Linear(2, 2), 3, 0, 2, config)

@@ -14,8 +14,9 @@ from vastares_ros.core.errors import ConfigError
 
 from .config import TrainConfig
 
-SHUFFLED = 2**22  # windows that are shuffled at once
-RUN = 256  # neighbours that stay together until then
+SHUFFLED = 2**22  # windows; more are not shuffled at once
+RUN = 256  # neighbours that then stay together at first
+GROUP = 2**18  # windows that are then shuffled together
 
 
 class SeedRun:
@@ -49,14 +50,14 @@ class SeedRun:
         """Which windows an epoch takes, in parts of (steps, B); there is one part up to `SHUFFLED` windows.
 
         More windows are taken in runs of `RUN` neighbours: the runs are shuffled, and then the windows of as many runs
-        as make `SHUFFLED` windows. So neither the order takes memory, nor does every window take a page of a file.
+        as make `GROUP` windows. So the order takes no memory, and a group touches few pages of a file.
         """
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
         if windows <= SHUFFLED:
             yield self._in_batches(torch.randperm(windows, generator=generator)[: self._config.epoch_windows])
             return
         left = min(windows, self._config.epoch_windows)
-        for runs in torch.randperm(-(-windows // RUN), generator=generator).split(SHUFFLED // RUN):
+        for runs in torch.randperm(-(-windows // RUN), generator=generator).split(GROUP // RUN):
             order = (runs[:, None] * RUN + torch.arange(RUN)).flatten()
             order = order[order < windows]
             order = order[torch.randperm(len(order), generator=generator)[:left]]

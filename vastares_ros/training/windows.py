@@ -19,7 +19,7 @@ from vastares_ros.models.networks import LearningModel
 from .filtered import filtered
 
 ON_DEVICE = 2**31  # bytes: larger arrays do not go to a GPU whole
-TOUCHED = 2**14  # windows after which pages of a file are handed back
+TOUCHED = 2**16  # windows after which pages of a file are handed back
 
 
 class Windows:
