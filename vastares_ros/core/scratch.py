@@ -44,8 +44,14 @@ def release() -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def empty(shape: Sequence[int], dtype: DTypeLike = np.float64) -> NDArray[Any]:
+def empty(shape: Sequence[int], dtype: DTypeLike = np.float64, scattered: bool = False) -> NDArray[Any]:
     """An array that is to be filled.
+
+    Args:
+        shape: of the array.
+        dtype: of its numbers.
+        scattered: whether rows will be read here and there. The system then keeps a file in single pages; in larger
+            pieces, up to 2 MB, a thousand rows would bring all of it into memory.
 
     Raises:
         OutputError: there is no room for it on the disk.
@@ -58,7 +64,7 @@ def empty(shape: Sequence[int], dtype: DTypeLike = np.float64) -> NDArray[Any]:
             os.posix_fallocate(file.fileno(), 0, size)  # a map of a file without room would end the process
         except OSError as error:
             raise _no_room(size, error) from error
-        return _mapped(file, size, shape, dtype)
+        return _mapped(file, size, shape, dtype, scattered)
 
 
 def picked(x: NDArray[Any], columns: Sequence[int]) -> NDArray[Any]:
@@ -133,8 +139,12 @@ def _file() -> IO[bytes]:
         ) from error
 
 
-def _mapped(file: IO[bytes], size: int, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+def _mapped(
+    file: IO[bytes], size: int, shape: Sequence[int], dtype: DTypeLike, scattered: bool = False
+) -> NDArray[Any]:
     mapped = mmap.mmap(file.fileno(), size)
+    if scattered:
+        mapped.madvise(mmap.MADV_RANDOM)
     _maps.add(mapped)
     return np.frombuffer(mapped, dtype).reshape(shape)
 

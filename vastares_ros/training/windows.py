@@ -95,4 +95,8 @@ class Windows:
     def _room(self, width: int, on_device: bool) -> Tensor:
         """A tensor (N, width) for all samples: on the device, or in memory or a file, see `core.scratch`."""
         shape = (len(self.x), width)
-        return torch.empty(shape, device=self.device) if on_device else torch.from_numpy(empty(shape, np.float32))
+        return (
+            torch.empty(shape, device=self.device)
+            if on_device
+            else torch.from_numpy(empty(shape, np.float32, scattered=True))
+        )
