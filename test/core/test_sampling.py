@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 
+from vastares_ros.core import scratch
 from vastares_ros.core.errors import BagError
 from vastares_ros.core.samples import Episode
 from vastares_ros.core.sampling import Cuts, cut, measured_rate, resample, same_rate
@@ -80,3 +81,44 @@ def test_resampling_interpolates_between_neighbours():
 
 def test_same_rate_allows_for_jitter_only():
     assert same_rate(104, 100) and not same_rate(120, 100) and not same_rate(80, 100)
+
+
+def rate_at_once(t):
+    """The rule of `measured_rate`, on all stamps at once."""
+    t = t[np.diff(t, prepend=-np.inf) != 0]
+    steps = np.diff(t)
+    period = float(np.median(steps[steps > 0]))
+    pieces = np.split(t, np.flatnonzero((steps < 0) | (steps > 2.5 * period)) + 1)
+    for length in (1, 2, 4, 8, 16):
+        spans = np.concatenate([p[length:] - p[:-length] for p in pieces])
+        periods = np.rint(spans / period)
+        clear = (periods > 0) & (np.abs(spans / period - periods) < 0.4)
+        if clear.any():
+            period = float(np.median(spans[clear] / periods[clear]))
+    spans = np.concatenate([np.diff(np.append(p[:-1:16], p[-1])) for p in pieces])
+    return float(np.rint(spans / period).sum() / spans.sum())
+
+
+@pytest.mark.parametrize("block", [1, 5, 16, 17, 18, 100, 10_000])
+@pytest.mark.parametrize("seed", range(4))
+def test_blocks_do_not_change_rate_cuts_or_resampling(monkeypatch, block, seed):
+    rng = np.random.default_rng(seed)
+    steps = np.rint(rng.normal(10.6, 1, 1500)) / 1000
+    steps[rng.integers(0, 1500, 40)] *= 2  # lost samples
+    steps[rng.integers(0, 1500, 20)] = 0
+    steps[rng.integers(0, 1500, 6)] = 0.5
+    steps[rng.integers(0, 1500, 3)] = -3
+    t = 1.7e9 + np.cumsum(steps)
+    x = rng.normal(size=(1500, 2))
+    monkeypatch.setattr(scratch, "BLOCK", 10**6)
+    whole, cuts = cut("r", ("a", "b"), 94.0, t, x, 2 * x, 3 * x)
+    even = [resample(e, 40.0) for e in whole]
+    assert measured_rate(t) == rate_at_once(t)
+    monkeypatch.setattr(scratch, "BLOCK", block)
+    monkeypatch.setattr(scratch, "LARGE", 1000)
+    assert measured_rate(t) == pytest.approx(rate_at_once(t), rel=1e-14)
+    pieces, same_cuts = cut("r", ("a", "b"), 94.0, t, x, 2 * x, 3 * x)
+    assert same_cuts == cuts and len(pieces) == len(whole) > 1
+    for one, other in zip([*pieces, *(resample(e, 40.0) for e in pieces)], [*whole, *even], strict=True):
+        for name in ("t", "q", "qd", "tau"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))

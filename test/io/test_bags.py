@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mcap.reader import make_reader
+from mcap.writer import Writer as McapFile
 from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from vastares_ros.core import scratch
 from vastares_ros.core.errors import BagError, OutputError
 from vastares_ros.core.joints import JointAssembler
 from vastares_ros.core.samples import seconds
@@ -29,6 +31,7 @@ from vastares_ros.io.bags import (
     recording_from,
     write_joint_states,
 )
+from vastares_ros.io.bags import read as reading
 
 ROS1 = get_typestore(Stores.ROS1_NOETIC)
 ROS2 = get_typestore(Stores.ROS2_HUMBLE)
@@ -37,6 +40,16 @@ JOINTS = ("a", "b", "c")
 ONES = (1.0, 1.0, 1.0)
 GRIPPER = ("finger",)
 FORMATS = ("ros1", "mcap", "sqlite3", "bare.mcap", "bare.db3")
+
+
+@pytest.fixture(autouse=True, params=["at once", "in pieces"])
+def pieces(request, monkeypatch):
+    """Every test twice: the second time so that a bag is read in many pieces, and its arrays are in files."""
+    if request.param == "in pieces":
+        monkeypatch.setattr(scratch, "BLOCK", 37)
+        monkeypatch.setattr(scratch, "LARGE", 1000)
+        monkeypatch.setattr(reading, "CHUNK", 29)
+    return request.param == "in pieces"
 
 
 def stamps(n: int, hz: float = 100.0) -> np.ndarray:
@@ -138,7 +151,7 @@ def test_every_message_is_read_as_the_library_reads_it(tmp_path, storage, messag
     assert received == {int(ns) for ns, _ in wanted}
 
 
-def test_steady_messages_make_one_table_by_the_fast_path(tmp_path, monkeypatch):
+def test_steady_messages_make_one_table_by_the_fast_path(tmp_path, monkeypatch, pieces):
     paths = [write(tmp_path / "bag", rows(table()), storage) for storage in ("ros1", "mcap")]
     calls = []
     for types, name in ((ROS1, "deserialize_ros1"), (ROS2, "deserialize_cdr")):
@@ -147,7 +160,7 @@ def test_steady_messages_make_one_table_by_the_fast_path(tmp_path, monkeypatch):
         monkeypatch.setattr(cls, name, lambda *a, real=real: calls.append(1) or real(*a))
     for path in paths:
         assert [len(t) for t in read_joint_states(path).tables] == [300]
-    assert len(calls) == 2  # the first message of each bag, to learn its layout
+    assert len(calls) == 2 * (-(-300 // 29) if pieces else 1)  # the first of each piece, to learn its layout
 
 
 def test_big_endian_messages_fall_back_to_the_library(tmp_path):
@@ -547,3 +560,45 @@ def test_bag_without_joint_states(data):
     text = error(read_joint_states, data / "bags_bad")
     assert "ros2.db3" in text and "validation_trajectory.db3 is read without it" in text
     assert "trajectory_msgs/msg/JointTrajectory on /joint_space_trajectory" in text
+
+
+# ---- MCAP chunk by chunk -----------------------------------------------------------------------------------------
+
+
+def mcap_with_chunks(path: Path, messages, size: int) -> Path:
+    """A bare MCAP file of (log_ns, topic, serialised message) in the order given, with chunks of `size` bytes."""
+    with path.open("wb") as file:
+        writer = McapFile(file, chunk_size=size)
+        writer.start(profile="ros2")
+        schema = writer.register_schema(JOINT_STATE, "ros2msg", b"")
+        channels = {}
+        for log_ns, topic, raw in messages:
+            if topic not in channels:
+                channels[topic] = writer.register_channel(topic, "cdr", schema)
+            writer.add_message(channels[topic], log_ns, raw, log_ns)
+        writer.finish()
+    return path
+
+
+@pytest.mark.parametrize("disorder", ["none", "within a chunk", "between chunks"])
+def test_mcap_chunks_give_the_order_of_the_library(tmp_path, disorder, monkeypatch):
+    raw = [bytes(ROS2.serialize_cdr(message(ROS2, *args), JOINT_STATE)) for _, args in rows(table())]
+    log_ns = stamps(300)
+    if disorder == "within a chunk":
+        log_ns[[41, 42, 43]] = log_ns[[43, 41, 41]]
+    if disorder == "between chunks":
+        log_ns[[10, 200]] = log_ns[[200, 10]]
+    others = [(int(ns), ("/other", DEFAULT_TOPIC)[i % 3 > 0], raw[i]) for i, ns in enumerate(log_ns)]
+    path = mcap_with_chunks(tmp_path / "bag.mcap", others, 4000)
+    by_library = []
+    real = reading.Ros2Reader.messages
+    with reading.Ros2Reader(path) as bag:
+        wanted = [c for c in bag.connections if c.topic == DEFAULT_TOPIC]
+        expected = [(ns, bytes(one)) for _, ns, one in real(bag, wanted)]
+        assert len(bag.storage.chunks) > 10
+    monkeypatch.setattr(reading.Ros2Reader, "messages", lambda *a, **k: by_library.append(1) or real(*a, **k))
+    states = read_joint_states(path)
+    assert len(by_library) == (disorder == "between chunks")
+    np.testing.assert_array_equal(reading.in_order(states, "receive_ns"), [ns for ns, _ in expected])
+    by_bytes = dict(zip(raw, table().stamp_ns, strict=True))
+    np.testing.assert_array_equal(reading.in_order(states, "stamp_ns"), [by_bytes[one] for _, one in expected])

@@ -4,11 +4,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from vastares_ros.core import scratch
 from vastares_ros.core.errors import DatasetError, OutputError
+from vastares_ros.io import datasets
 from vastares_ros.io.datasets import load_dataset, write_dataset
 
 
@@ -81,3 +84,31 @@ def test_what_is_wrong_with_a_dataset_is_named(tmp_path, dataset):
         load_dataset(folder)
     with pytest.raises(OutputError, match="--force"):
         write_dataset(folder, dataset)
+
+
+def test_a_large_dataset_is_the_same_from_files(tmp_path, dataset, monkeypatch):
+    monkeypatch.setattr(datasets, "ROW_GROUP", 100)
+    monkeypatch.setattr(datasets, "BLOCK", 64)
+    monkeypatch.setattr(scratch, "LARGE", 1000)
+    write_dataset(tmp_path / "d", dataset)
+    assert pq.ParquetFile(tmp_path / "d" / f"{dataset.episodes[0].name}.parquet").num_row_groups > 1
+    read = load_dataset(tmp_path / "d")
+    for a, b in zip(dataset.episodes, read.episodes, strict=True):
+        assert (a.name, a.recording) == (b.name, b.recording)
+        same(a, b)
+
+
+def test_a_file_is_never_in_memory_whole(tmp_path, make_episode, dataset, monkeypatch):
+    monkeypatch.setattr(datasets, "ROW_GROUP", 5000)
+    monkeypatch.setattr(datasets, "BLOCK", 5000)
+    monkeypatch.setattr(scratch, "LARGE", 1000)
+    long = make_episode(samples=100_000)
+    write_dataset(tmp_path / "d", replace(dataset, episodes=(long,)))
+    held = []
+    real = scratch.Growing.append
+    monkeypatch.setattr(
+        scratch.Growing, "append", lambda *a: held.append(pa.total_allocated_bytes() - before) or real(*a)
+    )
+    before = pa.total_allocated_bytes()
+    same(load_dataset(tmp_path / "d").episodes[0], long)
+    assert 0 < max(held) < 0.3 * sum(x.nbytes for x in (long.t, long.q, long.qd, long.tau))

@@ -3,8 +3,11 @@
 
 import numpy as np
 import torch
+from sklearn.linear_model import Ridge as RidgeRegression
+from sklearn.model_selection import KFold
 
 from vastares_ros.core.signals import windows
+from vastares_ros.models import baselines
 from vastares_ros.models.baselines import Ridge, trigonometric
 from vastares_ros.models.model import Scaler
 from vastares_ros.models.networks import NetworkModel
@@ -50,3 +53,22 @@ def test_ridge_learns_gravity_and_friction_and_forgets_nothing_when_stored():
 
 def test_trigonometric_features_take_acceleration_too():
     assert trigonometric(np.zeros((5, 6)), 2).shape[1] == trigonometric(np.zeros((5, 4)), 2).shape[1] + 2
+
+
+def test_ridge_in_blocks_is_ridge_regression_with_the_penalty_of_five_folds(monkeypatch):
+    monkeypatch.setattr(baselines, "ROWS", 70)
+    rng = np.random.default_rng(1)
+    features = np.cumsum(rng.normal(0, 0.3, (503, 6)), axis=0)
+    features[:, 5] = 3.0  # says nothing
+    tau = features[:, :2] + rng.normal(size=(503, 2)) * [0.1, 30.0]
+    coefficients, intercept = baselines.ridge(lambda s: features[s], tau)
+    z = (features - features.mean(0)) / (features.std(0) + 1e-9)
+    errors = np.zeros((len(baselines.PENALTIES), 2))
+    for fitting, left_out in KFold(5).split(z):
+        for i, penalty in enumerate(baselines.PENALTIES):
+            fitted = RidgeRegression(penalty).fit(z[fitting], tau[fitting])
+            errors[i] += np.square(fitted.predict(z[left_out]) - tau[left_out]).sum(0)
+    best = errors.argmin(0)
+    assert best[0] < best[1], "else the test says nothing of the choice"
+    expected = RidgeRegression(baselines.PENALTIES[best]).fit(z, tau).predict(z)
+    np.testing.assert_allclose(features @ coefficients + intercept, expected, rtol=1e-9, atol=1e-9)

@@ -4,9 +4,11 @@
 import numpy as np
 import pytest
 
+from vastares_ros.core import scratch
 from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import ConfigError, DatasetError
 from vastares_ros.io.robots import load_robot
+from vastares_ros.physics import identification
 from vastares_ros.physics.identification import Motion, identify
 from vastares_ros.physics.rigid_body import RigidBody, RigidBodyTorque
 
@@ -125,3 +127,12 @@ def test_current_without_masses_and_an_unknown_friction_model_are_refused(motion
         identify(arm(), JOINTS, [Motion("noise", motions[0].x, noise)], RATE, "basic", amperes=True)
     with pytest.raises(ConfigError, match="friction_model is 'richer': use one of basic, extended"):
         identify(arm(), JOINTS, motions, RATE, "richer")
+
+
+def test_blocks_of_samples_change_nothing(motions, monkeypatch):
+    monkeypatch.setattr(identification, "ROWS", 700)  # every n-th sample counts
+    whole = identify(arm(), JOINTS, motions[:2], RATE, "extended")
+    monkeypatch.setattr(scratch, "BLOCK", 7)
+    in_blocks = identify(arm(), JOINTS, motions[:2], RATE, "extended")
+    np.testing.assert_array_equal(whole.parameters.links, in_blocks.parameters.links)
+    np.testing.assert_array_equal(whole.parameters.friction, in_blocks.parameters.friction)

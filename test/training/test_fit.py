@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from vastares_ros.core import ranks, scratch
 from vastares_ros.core.errors import DatasetError
+from vastares_ros.models import baselines
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.runtime.bundle import QUANTILES, ResidualSource
+from vastares_ros.training import evaluate
 from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.evaluate import Prediction, predict, score
 from vastares_ros.training.fit import fit
@@ -131,3 +134,21 @@ def test_a_test_recording_changes_neither_model_nor_bound(dataset, make_episode)
     a, b = (fit(d, CONFIG, CPU, test=["three"]) for d in (dataset, other))
     np.testing.assert_array_equal(a.residual_quantiles, b.residual_quantiles)
     assert a.metrics["nmse_mean"]["model"] != b.metrics["nmse_mean"]["model"]
+
+
+def test_a_large_dataset_gives_the_same_bundle(dataset, monkeypatch):
+    whole = fit(dataset, CONFIG, CPU, test=[dataset.episodes[0].recording])
+    monkeypatch.setattr(scratch, "LARGE", 1000)
+    monkeypatch.setattr(scratch, "BLOCK", 100)
+    monkeypatch.setattr(evaluate, "BLOCK", 64)
+    monkeypatch.setattr(baselines, "ROWS", 50)
+    monkeypatch.setattr(ranks, "FEW", 10)
+    in_blocks = fit(dataset, CONFIG, CPU, test=[dataset.episodes[0].recording])
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, in_blocks.model.state_dict()[name]), name
+    np.testing.assert_array_equal(whole.q_range, in_blocks.q_range)
+    np.testing.assert_allclose(whole.residual_quantiles, in_blocks.residual_quantiles, rtol=1e-4)
+    np.testing.assert_allclose(whole.ridge.coefficients, in_blocks.ridge.coefficients, rtol=1e-6, atol=1e-8)
+    for predictor, mean in whole.metrics["nmse_mean"].items():
+        assert in_blocks.metrics["nmse_mean"][predictor] == pytest.approx(mean, rel=1e-4)
+    assert whole.metrics["samples"] == in_blocks.metrics["samples"]

@@ -12,12 +12,14 @@ import pytest
 import torch
 from one_seed import signals, train
 
+from vastares_ros.core import scratch
 from vastares_ros.core.errors import ConfigError, DatasetError, DeviceError
 from vastares_ros.core.signals import windows
 from vastares_ros.models.networks import NetworkModel
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.runtime.device import device_for
-from vastares_ros.training import torch_settings
+from vastares_ros.training import seeds, torch_settings
+from vastares_ros.training import windows as windows_module
 from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.seeds import SeedRun
 from vastares_ros.training.torch_settings import quick_products
@@ -258,3 +260,35 @@ def test_quick_products_are_not_taken_where_they_would_cost_precision(monkeypatc
     monkeypatch.setattr(torch_settings, "_exact_by_onednn", lambda: False)
     with quick_products():
         assert settings.fp32_precision == before
+
+
+def test_windows_in_files_are_those_in_memory(dataset, monkeypatch):
+    config = replace(SMALL, epochs=2)
+    whole = train(dataset.episodes[:2], dataset.episodes[2:], RATE, config, CPU)
+    in_memory = Windows(dataset.episodes, RATE, SMALL.filter, whole).to(whole)
+    monkeypatch.setattr(scratch, "LARGE", 1000)
+    monkeypatch.setattr(scratch, "BLOCK", 100)
+    monkeypatch.setattr(windows_module, "TOUCHED", 50)
+    files = len(scratch._maps)
+    in_files = Windows(dataset.episodes, RATE, SMALL.filter, whole).to(whole)
+    assert len(scratch._maps) == files + 4, "features and torque, as they are and standardised"
+    which = torch.randperm(1000).view(2, -1)
+    for one, other in zip(in_memory.take(which), in_files.take(which), strict=True):
+        assert torch.equal(one, other)
+    assert same_model(whole, train(dataset.episodes[:2], dataset.episodes[2:], RATE, config, CPU))
+
+
+@pytest.mark.parametrize("windows", [63, 64, 65, 1000])
+@pytest.mark.parametrize("epoch_windows", [20, 5000])
+def test_every_window_is_taken_once_in_a_shuffled_order(monkeypatch, windows, epoch_windows):
+    monkeypatch.setattr(seeds, "SHUFFLED", 64)
+    monkeypatch.setattr(seeds, "GROUP", 64)
+    monkeypatch.setattr(seeds, "RUN", 8)
+    config = replace(SMALL, batch=4, epoch_windows=epoch_windows)
+    run = SeedRun(torch.nn.Linear(2, 2), 3, 0, 2, config)
+    parts = [list(run.batches(windows, epoch)) for epoch in (0, 0, 1)]
+    first, again, other = (torch.cat(p).flatten().tolist() for p in parts)
+    assert first == again != other
+    assert len(set(first)) == len(first) and set(first) <= set(range(windows))
+    assert min(windows, epoch_windows) - 4 * len(parts[0]) < len(first) <= epoch_windows, "but for what fills no batch"
+    assert np.mean(np.abs(np.diff(first)) > 8) > 0.5, "neighbours do not follow each other"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from collections.abc import Iterator
 from dataclasses import asdict
 
 from vastares_ros.cli.console import console, tracked, warn_of_joints, write_json
@@ -21,7 +22,7 @@ from vastares_ros.io.folders import check_file
 from vastares_ros.report.render import terminal
 from vastares_ros.report.tables import scores_table
 from vastares_ros.runtime.device import device_for
-from vastares_ros.training.evaluate import predict, score
+from vastares_ros.training.evaluate import Prediction, predict, predict_blocks, score
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,18 +38,25 @@ def run(args: argparse.Namespace) -> int:
     episodes: list[Episode] = []
     for source in args.sources:
         episodes += read_source(source, bundle, args.topic)
-    predictions = []
-    for episode in tracked(episodes, "evaluating"):
-        if len(episode) >= bundle.model.config.window or len(episodes) == 1:
-            predictions += predict(bundle.model, bundle.ridge, bundle.filter, bundle.rate, [episode])
-    if not predictions:
+    usable = [e for e in episodes if len(e) >= bundle.model.config.window or len(episodes) == 1]
+    if not usable:
         raise DatasetError(f"too short: no episode has the {bundle.model.config.window} samples of a window")
-    bundle.model.cpu()
-    variance = bundle.model.torque_scaler.scale.double().numpy() ** 2
+    predictions: list[Prediction] = []  # for pictures alone: all of them are in memory
+
+    def predicted() -> Iterator[Prediction]:
+        for episode in tracked(usable, "evaluating"):
+            how = predict if page else predict_blocks
+            for prediction in how(bundle.model, bundle.ridge, bundle.filter, bundle.rate, [episode]):
+                if page:
+                    predictions.append(prediction)
+                yield prediction
+
+    variance = bundle.model.torque_scaler.scale.cpu().double().numpy() ** 2
     recordings = list(dict.fromkeys(e.recording for e in episodes))
     split = bundle.training["split"]
     seen = [name for name in recordings if name in [*split["training"], *split.get("adaptation", [])]]
-    scores = score(predictions, bundle.joints, variance, bundle.constant_joints)
+    scores = score(predicted(), bundle.joints, variance, bundle.constant_joints)
+    bundle.model.cpu()
     console.print(terminal(scores_table(scores, bundle.effort.unit, f"{args.bundle} on {', '.join(recordings)}")))
     warn_of_joints(scores, bundle.constant_joints, recordings)
     if seen:

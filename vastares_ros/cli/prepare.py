@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 from vastares_ros.cli.console import console, tracked
 from vastares_ros.core.errors import ConfigError, DatasetError, RobotError
@@ -22,8 +23,8 @@ from vastares_ros.io.bags import (
     read_joint_states,
     recording_from,
 )
-from vastares_ros.io.datasets import INDEX, Dataset, write_dataset
-from vastares_ros.io.folders import check_output
+from vastares_ros.io.datasets import INDEX, Dataset, DatasetWriter
+from vastares_ros.io.folders import check_output, written_folder
 from vastares_ros.io.robots import load_robot
 
 BAG = "bag"
@@ -47,37 +48,61 @@ def run(args: argparse.Namespace) -> int:
                 f"--{option} is for --format {kind}, not for {args.format}: leave it out", field=f"--{option}"
             )
     robot = load_robot(args.robot) if args.robot else None
-    driver, recordings = (_read_bags if args.format == BAG else _read_archives)(args, robot)
-    dataset = _dataset(args, robot.name if robot else "unknown", driver, recordings)
-    dataset = write_dataset(args.output, dataset, args.force)
-    samples, count = sum(len(e) for e in dataset.episodes), len(dataset.episodes)
+    notes: dict[str, dict[str, object]] = {}
+    first = used = None
+    with written_folder(args.output, INDEX, args.force) as folder:
+        writer = DatasetWriter(folder)
+        for driver, recording in (_read_bags if args.format == BAG else _read_archives)(args, robot):
+            first = first or _Facts(recording.path, recording.rate)
+            _check_fits(args, recording, first, notes)
+            for episode in recording.episodes:
+                writer.add(episode if args.rate is None else resample(episode, args.rate))
+            notes[recording.name] = _counted(recording)
+            used = driver
+        assert first and used  # argparse wants at least one file
+        rate = round(first.rate if args.rate is None else args.rate, 3)
+        name = robot.name if robot else "unknown"
+        dataset = Dataset(name, used.joints, args.topic or DEFAULT_TOPIC, used.effort, rate, (), notes)
+        dataset = writer.finish(dataset)
     console.print(
-        f"{args.output}: {count} episode{'s' * (count != 1)}, {samples} samples of {len(dataset.joints)} joints at "
-        f"{dataset.rate:g} Hz, torque in {dataset.effort.unit}"
+        f"{args.output}: {writer.episodes} episode{'s' * (writer.episodes != 1)}, {writer.samples} samples of "
+        f"{len(dataset.joints)} joints at {dataset.rate:g} Hz, torque in {dataset.effort.unit}"
     )
     return 0
 
 
-def _read_bags(args: argparse.Namespace, robot: Robot | None) -> tuple[Driver, Sequence[Recording]]:
-    recordings: list[Recording] = []
+@dataclass(frozen=True)
+class _Facts:
+    """What of the first recording the others must fit."""
+
+    path: Path
+    rate: float
+
+
+def _read_bags(args: argparse.Namespace, robot: Robot | None) -> Iterator[tuple[Driver, Recording]]:
     driver = None
     for path in tracked(args.files, "reading"):
-        states = read_joint_states(path, args.topic or DEFAULT_TOPIC)
-        driver = driver or _driver(args, robot, states)
-        recordings.append(recording_from(states, driver.joints, driver.effort.scale))
-        for line in recordings[-1].lines():
+        driver, recording = _read_bag(args, robot, path, driver)
+        for line in recording.lines():
             console.print(line)
-    assert driver is not None  # argparse wants at least one file
-    return driver, recordings
+        yield driver, recording
+        del recording  # a large one takes room on the disk
 
 
-def _read_archives(args: argparse.Namespace, robot: Robot | None) -> tuple[Driver, Sequence[ArchiveRecording]]:
+def _read_bag(
+    args: argparse.Namespace, robot: Robot | None, path: Path, driver: Driver | None
+) -> tuple[Driver, Recording]:
+    states = read_joint_states(path, args.topic or DEFAULT_TOPIC)
+    driver = driver or _driver(args, robot, states)
+    return driver, recording_from(states, driver.joints, driver.effort.scale)
+
+
+def _read_archives(args: argparse.Namespace, robot: Robot | None) -> Iterator[tuple[Driver, ArchiveRecording]]:
     options: dict[str, object] = {}
     if args.format == "csv":
         options["columns"] = archives.read_columns(args.columns or ())
     if args.format == "rtde":
         options["torque"] = args.torque
-    recordings: list[ArchiveRecording] = []
     driver = first = None
     for path in tracked(args.files, "reading"):
         for rows in archives.FORMATS[args.format](path, **options):
@@ -85,11 +110,10 @@ def _read_archives(args: argparse.Namespace, robot: Robot | None) -> tuple[Drive
             if (rows.unit, rows.gravity_compensated) != (first.unit, first.gravity_compensated):
                 raise DatasetError(f"{path} and {first.path} hold different kinds of torque: choose one with --torque")
             driver = driver or _archive_driver(args, robot, rows)
-            recordings.append(archives.recording_from(rows, driver.joints, driver.effort.scale, args.rate))
-            for line in recordings[-1].lines():
+            recording = archives.recording_from(rows, driver.joints, driver.effort.scale, args.rate)
+            for line in recording.lines():
                 console.print(line)
-    assert driver is not None  # every reader gives at least one recording
-    return driver, recordings
+            yield driver, recording
 
 
 def _archive_driver(args: argparse.Namespace, robot: Robot | None, rows: ArchiveRows) -> Driver:
@@ -113,29 +137,21 @@ def _driver(args: argparse.Namespace, robot: Robot | None, states: JointStates) 
     return choose_driver(robot, published, args.joints or (), args.effort_unit or "", args.effort_scale or ())
 
 
-def _dataset(
-    args: argparse.Namespace, robot: str, driver: Driver, recordings: Sequence[Recording | ArchiveRecording]
-) -> Dataset:
-    names = [r.name for r in recordings]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise DatasetError(f"two recordings are called {sorted(twice)[0]!r}: rename one, since splits go by recording")
-    episodes = [e for r in recordings for e in r.episodes]
-    if args.rate is None:
-        rate = recordings[0].rate
-        for recording in recordings:
-            if not same_rate(recording.rate, rate):
-                raise DatasetError(
-                    f"{recording.path} has {recording.rate:.1f} Hz and {recordings[0].path} {rate:.1f} Hz: "
-                    f"pass --rate to resample all to one rate, or make two datasets"
-                )
-    else:
-        rate = args.rate
-        episodes = [resample(e, rate) for e in episodes]
-    notes = {}
-    for r in recordings:
-        counted: dict[str, object] = {
-            k: v for k, v in asdict(r).items() if isinstance(v, (int, float, str)) and k not in ("name", "topic")
-        }
-        notes[r.name] = counted | ({"notes": list(r.notes)} if r.notes else {})
-    topic = args.topic or DEFAULT_TOPIC
-    return Dataset(robot, driver.joints, topic, driver.effort, round(rate, 3), tuple(episodes), notes)
+def _check_fits(
+    args: argparse.Namespace, recording: Recording | ArchiveRecording, first: _Facts, names: Collection[str]
+) -> None:
+    """Raise where a recording has the name of one before, or another rate than the first."""
+    if recording.name in names:
+        raise DatasetError(f"two recordings are called {recording.name!r}: rename one, since splits go by recording")
+    if args.rate is None and not same_rate(recording.rate, first.rate):
+        raise DatasetError(
+            f"{recording.path} has {recording.rate:.1f} Hz and {first.path} {first.rate:.1f} Hz: "
+            f"pass --rate to resample all to one rate, or make two datasets"
+        )
+
+
+def _counted(recording: Recording | ArchiveRecording) -> dict[str, object]:
+    """What is noted of a recording in the dataset."""
+    facts = {f.name: getattr(recording, f.name) for f in fields(recording) if f.name not in ("name", "topic")}
+    counted: dict[str, object] = {name: v for name, v in facts.items() if isinstance(v, (int, float, str))}
+    return counted | ({"notes": list(recording.notes)} if recording.notes else {})

@@ -12,6 +12,7 @@ from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode
 from vastares_ros.core.sampling import same_rate
+from vastares_ros.core.scratch import picked
 from vastares_ros.io.bags import read_recording
 from vastares_ros.io.datasets import is_dataset, load_dataset
 from vastares_ros.runtime.bundle import Bundle
@@ -41,10 +42,12 @@ def read_source(source: Path, bundle: Bundle, topic: str | None) -> tuple[Episod
                 f"in {bundle.effort.unit} with {_scales(bundle.effort)}: prepare it with the same robot, unit and scale"
             )
         rate = dataset.rate
-        episodes = tuple(
-            replace(e, joints=bundle.joints, q=e.q[:, order], qd=e.qd[:, order], tau=e.tau[:, order])
-            for e in dataset.episodes
-        )
+        episodes = dataset.episodes
+        if bundle.joints != dataset.joints:  # which copies
+            episodes = tuple(
+                replace(e, joints=bundle.joints, q=picked(e.q, order), qd=picked(e.qd, order), tau=picked(e.tau, order))
+                for e in episodes
+            )
     else:
         recording = read_recording(source, bundle.joints, bundle.effort.scale, topic or bundle.topic)
         for line in recording.lines():

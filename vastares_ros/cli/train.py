@@ -47,6 +47,7 @@ from vastares_ros.training.config import TrainConfig, read_config
 from vastares_ros.training.evaluate import Scores
 from vastares_ros.training.fit import fit
 from vastares_ros.training.loop import Progress as Epoch
+from vastares_ros.training.processes import is_first, joined_processes
 from vastares_ros.training.splits import leakage_warning
 
 MIN_GATE = 0.05  # of a joint whose network adds anything
@@ -74,12 +75,14 @@ def run(args: argparse.Namespace) -> int:
     if checkpoint.exists() and not args.resume:
         if not args.force:
             raise OutputError(f"{checkpoint} is of a stopped run: go on with it by --resume, or drop it by --force")
-        checkpoint.unlink()
+        checkpoint.unlink(missing_ok=True)
     elif args.resume and not checkpoint.exists():
         messages.print(f"nothing to resume: there is no {checkpoint}, so training starts at the first epoch")
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    with _reporter(config, args.json_progress) as report, _stoppable(checkpoint):
-        bundle = fit(dataset, config, device, args.test, args.validation, report, checkpoint, args.split, arm)
+    with joined_processes(device) as own, _reporter(config, args.json_progress) as report, _stoppable(checkpoint):
+        bundle = fit(dataset, config, own, args.test, args.validation, report, checkpoint, args.split, arm)
+        if not is_first():
+            return 0
     save_bundle(args.output, bundle, args.force)
     checkpoint.unlink(missing_ok=True)
     split = bundle.training["split"]
@@ -131,6 +134,9 @@ def _stoppable(checkpoint: Path) -> Iterator[None]:
 
 @contextmanager
 def _reporter(config: TrainConfig, as_json: bool) -> Iterator[Callable[[Epoch], None]]:
+    if not is_first():
+        yield lambda epoch: None
+        return
     if as_json:
         yield lambda epoch: print(json.dumps(asdict(epoch)), flush=True)
         return

@@ -12,13 +12,17 @@ The median step alone is misled by stamps that are rounded: at 94 Hz, stamps in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import BagError
+from .ranks import median
 from .samples import Array, Episode
+from .scratch import Growing, blocks, taken
 
 MAX_GAP = 2.5  # periods: one lost sample passes, two do not
 MIN_PIECE = 1.0  # seconds: a shorter continuous piece is left out
@@ -41,21 +45,72 @@ def measured_rate(t: Array) -> float:
     Raises:
         BagError: there are fewer than two different stamps.
     """
-    t = t[np.diff(t, prepend=-np.inf) != 0]
-    steps = np.diff(t)
-    if not (steps > 0).any():
-        raise BagError("fewer than two different stamps: no sample rate can be measured", value=len(t), lower=2)
-    period = float(np.median(steps[steps > 0]))
-    pieces = np.split(t, np.flatnonzero((steps < 0) | (steps > MAX_GAP * period)) + 1)
+    period = median(lambda: (x[x > 0] for x in (np.diff(b.t[max(b.new - 1, 0) :]) for b in _distinct(t, np.inf))))
+    if np.isnan(period):
+        stamps = sum(len(b.t) - b.new for b in _distinct(t, np.inf))
+        raise BagError("fewer than two different stamps: no sample rate can be measured", value=stamps, lower=2)
+    gap = MAX_GAP * period
+
+    def clear(length: int, period: float) -> Iterator[Array]:
+        """Periods by spans of `length` steps that tell how many they hold."""
+        for b in _distinct(t, gap):
+            ends = np.arange(max(b.new, length), len(b.t))
+            ends = ends[b.place[ends] >= length]
+            spans = b.t[ends] - b.t[ends - length]
+            periods = np.rint(spans / period)
+            clear = (periods > 0) & (np.abs(spans / period - periods) < CLEAR)
+            yield spans[clear] / periods[clear]
+
     for length in (1, 2, 4, 8, LONGEST_SPAN):
-        spans = np.concatenate([p[length:] - p[:-length] for p in pieces])
-        periods = np.rint(spans / period)
-        clear = (periods > 0) & (np.abs(spans / period - periods) < CLEAR)
-        if clear.any():
-            period = float(np.median(spans[clear] / periods[clear]))
-    ends = [np.append(p[:-1:LONGEST_SPAN], p[-1]) for p in pieces]
-    spans = np.concatenate([np.diff(p) for p in ends])
-    return float(np.rint(spans / period).sum() / spans.sum())
+        refined = median(lambda length=length, period=period: clear(length, period))  # type: ignore[misc]
+        period = period if np.isnan(refined) else refined
+    count = duration = 0.0
+    for b in _distinct(t, gap):
+        ends = np.arange(b.new, len(b.t))
+        whole = ends[(b.place[ends] > 0) & (b.place[ends] % LONGEST_SPAN == 0)]
+        last = ends[b.place[ends] == 0] - 1  # of the piece before
+        if b.last:
+            last = np.append(last, len(b.t) - 1)
+        last = last[last >= 0]
+        rest = b.place[last] % LONGEST_SPAN
+        ends = np.concatenate([whole, last[rest > 0]])
+        lengths = np.concatenate([np.full(len(whole), LONGEST_SPAN), rest[rest > 0]])
+        order = np.argsort(ends)
+        spans = (b.t[ends] - b.t[ends - lengths])[order]
+        count += np.rint(spans / period).sum()
+        duration += spans.sum()
+    return float(count / duration)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some stamps of a recording, repeats left out.
+
+    Attributes:
+        t: a few stamps of the block before, then the new ones, shape (n,) [s].
+        new: index of the first new one.
+        place: of each in its piece, from 0, shape (n,).
+        last: whether it is the last block.
+    """
+
+    t: Array
+    new: int
+    place: NDArray[np.intp]
+    last: bool
+
+
+def _distinct(t: Array, gap: float) -> Iterator[_Block]:
+    """Blocks of stamps t, shape (N,) [s]; a piece ends where they go back, or ahead by more than `gap` [s]."""
+    kept, first = t[:0], 0  # stamps of the block before, and the place of the first of them
+    for s in blocks(len(t)):
+        new = t[s]
+        new = new[np.diff(new, prepend=kept[-1] if len(kept) else -np.inf) != 0]
+        now = np.concatenate([kept, new])
+        steps = np.diff(now, prepend=now[:1])
+        starts = np.where((steps < 0) | (steps > gap), np.arange(len(now)), -first)
+        place = np.arange(len(now)) - np.maximum.accumulate(starts)
+        yield _Block(now, len(kept), place, s.stop == len(t))
+        kept, first = now[-LONGEST_SPAN - 1 :], int(place[-LONGEST_SPAN - 1 :][0])
 
 
 def same_rate(rate: float, other: float) -> bool:
@@ -94,26 +149,57 @@ def cut(
         qd: velocities, shape (N, J) [rad/s].
         tau: torques, shape (N, J) [N·m or A].
     """
-    keep = np.flatnonzero(np.diff(t, prepend=-np.inf) != 0)
-    steps = np.diff(t[keep])
-    jumps, gaps = steps < 0, steps * rate > MAX_GAP
-    pieces = np.split(keep, np.flatnonzero(jumps | gaps) + 1)
-    kept = [p for p in pieces if len(p) > 1 and t[p[-1]] - t[p[0]] >= MIN_PIECE]
+    count = len(t)
+    t, q, qd, tau = _without_repeats(t, q, qd, tau)
+    jumps = gaps = 0
+    ends = [0]
+    for s in blocks(len(t)):
+        start = max(s.start - 1, 0)
+        steps = np.diff(t[start : s.stop])
+        back, ahead = steps < 0, steps * rate > MAX_GAP
+        jumps, gaps = jumps + int(back.sum()), gaps + int(ahead.sum())
+        ends += (np.flatnonzero(back | ahead) + start + 1).tolist()
+    ends.append(len(t))
+    pieces = [slice(a, b) for a, b in pairwise(ends)]
+    kept = [p for p in pieces if p.stop - p.start > 1 and t[p.stop - 1] - t[p.start] >= MIN_PIECE]
     names = [recording] if len(kept) == 1 else [f"{recording}-{i}" for i in range(1, len(kept) + 1)]
     episodes = [
-        Episode(n, tuple(joints), t[p], q[p], qd[p], tau[p], recording) for n, p in zip(names, kept, strict=True)
+        Episode(n, tuple(joints), taken(t, p), taken(q, p), taken(qd, p), taken(tau, p), recording)
+        for n, p in zip(names, kept, strict=True)
     ]
-    short = len(keep) - sum(len(e) for e in episodes)
-    return tuple(episodes), Cuts(len(t) - len(keep), int(jumps.sum()), int(gaps.sum()), short)
+    short = len(t) - sum(len(e) for e in episodes)
+    return tuple(episodes), Cuts(count - len(t), jumps, gaps, short)
+
+
+def _without_repeats(t: Array, *columns: Array) -> list[Array]:
+    """Stamps t (N,) and columns (N, J) without the samples whose stamp equals the one before."""
+
+    def steps() -> Iterator[tuple[slice, NDArray[np.bool_]]]:
+        for s in blocks(len(t)):
+            yield s, np.diff(t[s], prepend=t[s.start - 1] if s.start else -np.inf) != 0
+
+    if all(new.all() for _, new in steps()):
+        return [t, *columns]
+    parts = [Growing(x.shape[1:]) for x in (t, *columns)]
+    for s, new in steps():
+        for part, x in zip(parts, (t, *columns), strict=True):
+            part.append(x[s][new])
+    return [part.array() for part in parts]
 
 
 def resample(episode: Episode, rate: float) -> Episode:
     """The episode on an even grid at `rate` [Hz], by linear interpolation between neighbouring samples."""
     steps = int(np.floor(episode.duration * rate + 1e-6))
-    t = episode.t[0] + np.arange(steps + 1) / rate
-
-    def on_grid(x: Array) -> Array:
-        return np.stack([np.interp(t, episode.t, column) for column in x.T], axis=1)
-
-    q, qd, tau = on_grid(episode.q), on_grid(episode.qd), on_grid(episode.tau)
-    return Episode(episode.name, episode.joints, t, q, qd, tau, episode.recording)
+    parts = [Growing(shape) for shape in ((), *[(len(episode.joints),)] * 3)]
+    for s in blocks(steps + 1):
+        t = episode.t[0] + np.arange(s.start, s.stop) / rate
+        near = slice(
+            max(int(np.searchsorted(episode.t, t[0], side="right")) - 1, 0),
+            int(np.searchsorted(episode.t, t[-1], side="right")) + 1,
+        )
+        known = np.array(episode.t[near])
+        parts[0].append(t)
+        for part, x in zip(parts[1:], (episode.q, episode.qd, episode.tau), strict=True):
+            part.append(np.stack([np.interp(t, known, column) for column in np.array(x[near]).T], axis=1))
+    times, q, qd, tau = (part.array() for part in parts)
+    return Episode(episode.name, episode.joints, times, q, qd, tau, episode.recording)

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ from vastares_ros.core.arm import Arm, resolve_arm
 from vastares_ros.core.errors import DatasetError, one_line
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode
+from vastares_ros.core.scratch import BLOCK, Growing, blocks
 
 from .folders import sha256, written_folder
 from .robots import known_robot, load_robot, read_urdf
 
 SCHEMA = 1
 INDEX = "dataset.yaml"
+ROW_GROUP = 2**17  # samples in a row group of a Parquet file: what is in memory at once
 
 
 @dataclass(frozen=True)
@@ -85,14 +88,36 @@ def write_into(folder: Path, dataset: Dataset) -> Dataset:
     Raises:
         DatasetError: two episodes would have the same file.
     """
-    entries: list[dict[str, Any]] = []
+    writer = DatasetWriter(folder)
     for episode in dataset.episodes:
-        file = folder / f"{file_name(episode.name)}.parquet"
+        writer.add(episode)
+    return writer.finish(dataset)
+
+
+class DatasetWriter:
+    """Writes a dataset into a folder episode by episode, so that only one of them is needed at a time.
+
+    Attributes:
+        episodes: that were added.
+        samples: in them.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._entries: list[dict[str, Any]] = []
+        self.episodes = self.samples = 0
+
+    def add(self, episode: Episode) -> None:
+        """Write the file of an episode, unless it is there."""
+        file = self._folder / f"{file_name(episode.name)}.parquet"
         if not file.exists():
             partial = file.with_suffix(".partial")
-            pq.write_table(_table(episode), partial)
+            schema = _table(episode, slice(0, 0)).schema
+            with pq.ParquetWriter(partial, schema, use_dictionary=False) as writer:  # numbers hardly repeat
+                for rows in blocks(len(episode), ROW_GROUP):
+                    writer.write_table(_table(episode, rows))
             partial.replace(file)
-        entries.append(
+        self._entries.append(
             {
                 "name": episode.name,
                 "recording": episode.recording,
@@ -102,25 +127,35 @@ def write_into(folder: Path, dataset: Dataset) -> Dataset:
                 "sha256": sha256(file),
             }
         )
-    if twice := {e["file"] for e in entries if sum(e["file"] == other["file"] for other in entries) > 1}:
-        raise DatasetError(f"two episodes would be written to {sorted(twice)[0]}: rename one of their recordings")
-    total = hashlib.sha256("".join(e["sha256"] for e in entries).encode()).hexdigest()
-    effort = asdict(dataset.effort) | {"scale": list(dataset.effort.scale)}
-    index = {
-        "schema": SCHEMA,
-        "robot": dataset.robot,
-        "joints": list(dataset.joints),
-        "topic": dataset.topic,
-        "effort": effort,
-        "rate_hz": dataset.rate,
-        "episodes": entries,
-        "notes": {name: dict(notes) for name, notes in dataset.notes.items()},
-        "sha256": total,
-    }
-    partial = folder / (INDEX + ".partial")
-    partial.write_text(yaml.safe_dump(index, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    partial.replace(folder / INDEX)
-    return replace(dataset, sha256=total)
+        self.episodes += 1
+        self.samples += len(episode)
+
+    def finish(self, dataset: Dataset) -> Dataset:
+        """Write the index, and return the dataset with its hash; the episodes are those that were added.
+
+        Raises:
+            DatasetError: two episodes have the same file.
+        """
+        entries = self._entries
+        if twice := {e["file"] for e in entries if sum(e["file"] == other["file"] for other in entries) > 1}:
+            raise DatasetError(f"two episodes would be written to {sorted(twice)[0]}: rename one of their recordings")
+        total = hashlib.sha256("".join(e["sha256"] for e in entries).encode()).hexdigest()
+        effort = asdict(dataset.effort) | {"scale": list(dataset.effort.scale)}
+        index = {
+            "schema": SCHEMA,
+            "robot": dataset.robot,
+            "joints": list(dataset.joints),
+            "topic": dataset.topic,
+            "effort": effort,
+            "rate_hz": dataset.rate,
+            "episodes": entries,
+            "notes": {name: dict(notes) for name, notes in dataset.notes.items()},
+            "sha256": total,
+        }
+        partial = self._folder / (INDEX + ".partial")
+        partial.write_text(yaml.safe_dump(index, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        partial.replace(self._folder / INDEX)
+        return replace(dataset, sha256=total)
 
 
 def dataset_arm(dataset: Dataset, urdf: str | Path | None = None, robot: str | Path | None = None) -> Arm:
@@ -145,10 +180,10 @@ def file_name(episode: str) -> str:
     return re.sub(r"[^\w.-]+", "_", episode)
 
 
-def _table(episode: Episode) -> pa.Table:
-    columns = {"t": episode.t}
+def _table(episode: Episode, rows: slice) -> pa.Table:
+    columns = {"t": episode.t[rows]}
     for prefix, values in (("q", episode.q), ("qd", episode.qd), ("tau", episode.tau)):
-        columns |= {f"{prefix}_{joint}": values[:, j] for j, joint in enumerate(episode.joints)}
+        columns |= {f"{prefix}_{joint}": values[rows, j] for j, joint in enumerate(episode.joints)}
     return pa.table(columns)
 
 
@@ -158,7 +193,7 @@ def is_dataset(path: str | Path) -> bool:
 
 
 def load_dataset(path: str | Path) -> Dataset:
-    """Read a dataset folder.
+    """Read a dataset folder; of a large one the arrays are in files, see `core.scratch`.
 
     Raises:
         DatasetError: it is missing, foreign, damaged or of another version.
@@ -181,7 +216,7 @@ def load_dataset(path: str | Path) -> Dataset:
             )
         joints = tuple(index["joints"])
         effort = Effort(**(index["effort"] | {"scale": tuple(index["effort"]["scale"])}))
-        episodes = tuple(_read_episode(path, entry, joints) for entry in index["episodes"])
+        episodes = _read_episodes(path, index["episodes"], joints)
         head = (index["robot"], joints, index["topic"], effort, float(index["rate_hz"]))
         return Dataset(*head, episodes, index.get("notes", {}), index["sha256"])
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -194,17 +229,27 @@ def load_dataset(path: str | Path) -> Dataset:
         ) from error
 
 
-def _read_episode(path: Path, entry: Mapping[str, Any], joints: tuple[str, ...]) -> Episode:
-    file = path / entry["file"]
-    if not file.is_file():
-        raise DatasetError(f"{file} is missing: the dataset is not whole, prepare it anew", path=file)
-    if sha256(file) != entry["sha256"]:
-        raise DatasetError(f"{file} was altered after it was written: prepare the dataset anew", path=file)
-    return _episode(entry["name"], entry["recording"], joints, pq.read_table(file))
-
-
-def _episode(name: str, recording: str, joints: tuple[str, ...], table: pa.Table) -> Episode:
-    def stack(prefix: str) -> np.ndarray:
-        return np.stack([table[f"{prefix}_{joint}"].to_numpy() for joint in joints], axis=1)
-
-    return Episode(name, joints, table["t"].to_numpy(), stack("q"), stack("qd"), stack("tau"), recording)
+def _read_episodes(path: Path, entries: Sequence[Mapping[str, Any]], joints: tuple[str, ...]) -> tuple[Episode, ...]:
+    """The episodes of a dataset, whose arrays are parts of one for each of t, q, qd and tau."""
+    names = {prefix: [f"{prefix}_{joint}" for joint in joints] for prefix in ("q", "qd", "tau")}
+    t, values = Growing(), {prefix: Growing((len(joints),)) for prefix in names}
+    ends = [0]
+    for entry in entries:
+        file = path / entry["file"]
+        if not file.is_file():
+            raise DatasetError(f"{file} is missing: the dataset is not whole, prepare it anew", path=file)
+        if sha256(file) != entry["sha256"]:
+            raise DatasetError(f"{file} was altered after it was written: prepare the dataset anew", path=file)
+        with pq.ParquetFile(file, pre_buffer=False) as parquet:  # a buffer would hold the whole file in the end
+            for batch in parquet.iter_batches(BLOCK):
+                t.append(batch["t"].to_numpy(zero_copy_only=False))
+                for prefix, columns in names.items():
+                    columns = [batch[name].to_numpy(zero_copy_only=False) for name in columns]
+                    values[prefix].append(np.stack(columns, axis=1))
+        ends.append(len(t))
+    times, (q, qd, tau) = t.array(), (values[prefix].array() for prefix in names)
+    episodes = []
+    for entry, (start, end) in zip(entries, pairwise(ends), strict=True):
+        s = slice(start, end)
+        episodes.append(Episode(entry["name"], joints, times[s], q[s], qd[s], tau[s], entry["recording"]))
+    return tuple(episodes)

@@ -8,6 +8,7 @@ There is one small class for each kind of model, with one interface: `NetworkMod
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,9 +17,12 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from vastares_ros.core.samples import Array
+from vastares_ros.core.scratch import blocks
 from vastares_ros.core.signals import FilterConfig, PhysicsTorque, SignalChain
 
 from .identified_dynamics import IdentifiedDynamics
+
+STATISTICS = 2**18  # rows that statistics are taken of at once
 
 
 class Scaler(nn.Module):
@@ -34,7 +38,13 @@ class Scaler(nn.Module):
 
     def fit(self, x: Array) -> None:
         """Take mean and standard deviation of every column of x, shape (N, size); a constant column keeps scale 1."""
-        fitted = StandardScaler().fit(x)
+        self.fit_parts(x[s] for s in blocks(len(x), STATISTICS))
+
+    def fit_parts(self, parts: Iterable[Array]) -> None:
+        """The same of x that comes in parts, each of shape (n, size)."""
+        fitted = StandardScaler()
+        for part in parts:
+            fitted.partial_fit(part)
         self.mean.copy_(torch.as_tensor(fitted.mean_))
         self.scale.copy_(torch.as_tensor(fitted.scale_))
 

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from vastares_ros.core.samples import Array
+from vastares_ros.core.scratch import blocks
 from vastares_ros.physics.rigid_body import RigidBodyTorque
 
 from .identified_dynamics import IdentifiedDynamics
 from .methods import NETWORKS
-from .model import Model, Scaler
+from .model import STATISTICS, Model, Scaler
 from .va_sta_reslstm import VaStaResLSTM
 
 
@@ -158,7 +159,7 @@ class HybridModel(LearningModel):
     def fit_scalers(self, x: Array, tau: Array) -> None:
         """Take the statistics of training features x, shape (N, C), and torque tau, shape (N, J)."""
         super().fit_scalers(x, tau)
-        self.residual_scaler.fit(self.target(x, tau))
+        self.residual_scaler.fit_parts(self.target(x[s], tau[s]) for s in blocks(len(x), STATISTICS))
 
     def describe(self) -> dict[str, str]:
         """What the model is, for people."""

@@ -23,6 +23,7 @@ import numpy as np
 
 from vastares_ros.core.errors import ConfigError, DatasetError
 from vastares_ros.core.samples import Array
+from vastares_ros.core.scratch import blocks
 
 from .friction import FRICTION_MODELS, TERMS, FrictionTerms
 from .rigid_body import INERTIAL, RigidBody, RigidBodyParameters, pseudo_inertia
@@ -195,18 +196,33 @@ class RegressionRows:
 
     def __init__(self, body: RigidBody, motion: Motion, rate: float, every: int):
         self.recording = motion.recording
-        q, self.qd, qdd = (np.ascontiguousarray(x) for x in np.split(motion.x, 3, axis=1))
         self._rate, self.rows = rate, slice(None, None, every)
-        rows = zip(q[self.rows], self.qd[self.rows], qdd[self.rows], strict=True)
-        self.links = np.stack([body.regressor(*row).reshape(len(qdd[0]), -1) for row in rows])
-        self.qdd, self.tau = qdd[self.rows], motion.tau[self.rows]
+        self._factors: dict[tuple[tuple[str, ...], float], Array] = {}
+        self.qd = np.split(motion.x, 3, axis=1)[1]
+        q, qd, self.qdd = (np.ascontiguousarray(x) for x in np.split(motion.x[self.rows], 3, axis=1))
+        rows = zip(q, qd, self.qdd, strict=True)
+        self.links = np.stack([body.regressor(*row).reshape(q.shape[1], -1) for row in rows])
+        self.tau = np.array(motion.tau[self.rows])
 
     def friction(self, terms: tuple[str, ...], smoothing: float, links: Array) -> Array:
         """Factors of friction's coefficients, shape (K, n, J); links are parameters, shape (10 J,)."""
-        factors = FrictionTerms(terms, smoothing, self._rate).run(self.qd, np.ones_like(self.qd))[:, self.rows]
+        key = terms, smoothing
+        if key not in self._factors:
+            self._factors[key] = self._without_load(terms, smoothing)
+        factors = self._factors[key].copy()
         if "load_dependent" in terms:
             factors[sum(TERMS[t] for t in terms[: terms.index("load_dependent")])] *= np.abs(self.links @ links)
         return factors
+
+    def _without_load(self, terms: tuple[str, ...], smoothing: float) -> Array:
+        """The factors for a load of one; friction has a state, so that all N samples count, block by block."""
+        friction = FrictionTerms(terms, smoothing, self._rate)
+        parts = []
+        for s in blocks(len(self.qd)):
+            qd = np.ascontiguousarray(self.qd[s])
+            rows = slice(-s.start % self.rows.step, None, self.rows.step)
+            parts.append(friction.run(qd, np.ones_like(qd))[:, rows])
+        return np.concatenate(parts, axis=1)
 
 
 class _Gram:

@@ -171,7 +171,7 @@ def _fit_correction(bundle: Bundle, episodes: Sequence[Episode]) -> Tensor:
     """Coefficients of a correction to the bundle's torque, shape (1 + 2 J, J)."""
     x, tau, model = (np.concatenate(part) for part in zip(*(_signals(bundle, e) for e in episodes), strict=True))
     features = Correction.features(torch.as_tensor(x[:, : len(bundle.joints)])).numpy()
-    coefficients, intercept = ridge(features[:, 1:], tau - model)
+    coefficients, intercept = ridge(lambda s: features[s, 1:], tau - model)
     return torch.as_tensor(np.concatenate([intercept[None], coefficients]), dtype=torch.float32)
 
 

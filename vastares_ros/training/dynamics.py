@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from vastares_ros.core.arm import Arm
 from vastares_ros.core.samples import Episode
 from vastares_ros.core.signals import FilterConfig, SignalChain
@@ -14,6 +16,8 @@ from vastares_ros.models.identified_dynamics import IdentifiedDynamics
 from vastares_ros.physics.friction import FRICTION_MODELS
 from vastares_ros.physics.identification import Identification, Motion, identify
 from vastares_ros.physics.rigid_body import RigidBody
+
+from .filtered import filtered
 
 
 def identify_dynamics(
@@ -43,7 +47,10 @@ def identify_dynamics(
         RobotError: the URDF cannot be read.
     """
     chain = SignalChain(dataset.rate, filter_config, acceleration=True)
-    motions = [Motion(e.recording, *chain.run_afresh(e)) for e in episodes]
+    x, tau = filtered(chain, episodes)
+    ends = np.cumsum([len(e) for e in episodes])[:-1]
+    parts = zip(episodes, np.split(x, ends), np.split(tau, ends), strict=True)
+    motions = [Motion(e.recording, *part) for e, *part in parts]
     amperes = dataset.effort.unit == "A"
     found = identify(RigidBody(arm), dataset.joints, motions, dataset.rate, friction_model, amperes)
     dynamics = IdentifiedDynamics(

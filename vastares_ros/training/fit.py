@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ import torch
 
 from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import ConfigError
+from vastares_ros.core.ranks import quantiles
 from vastares_ros.core.samples import Array, Episode
+from vastares_ros.core.scratch import Growing, blocks
 from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.datasets import Dataset, dataset_arm
 from vastares_ros.models.baselines import Ridge
@@ -22,7 +24,8 @@ from vastares_ros.models.model import Model
 from vastares_ros.runtime.bundle import QUANTILES, Bundle
 
 from .config import TrainConfig
-from .evaluate import Scores, predict, score
+from .evaluate import Scores, predict_blocks, score
+from .filtered import extent
 from .folds import FreeMotion, TrainedSeeds, free_motion, leave_out
 from .hybrid import train_hybrids
 from .loop import Progress, in_round, train_seeds
@@ -192,10 +195,10 @@ def judged(
     """
     joints = len(dataset.joints)
     constant = constant_joints(parts["training"])
-    low, high = x[:, : 2 * joints].min(axis=0), x[:, : 2 * joints].max(axis=0)
+    low, high = extent(x[:, : 2 * joints])
 
     def judge(episodes: Sequence[Episode]) -> Scores:
-        predictions = predict(model, ridge, filter_config, dataset.rate, episodes, skip)
+        predictions = predict_blocks(model, ridge, filter_config, dataset.rate, episodes, skip)
         return score(predictions, dataset.joints, model.torque_scaler.scale.double().numpy() ** 2, constant)
 
     of = next(part for part in ("test", "validation", "training") if parts[part])
@@ -204,8 +207,15 @@ def judged(
         metrics["leakage"] = leakage
     if parts["test"] and parts["validation"]:
         metrics["validation_nmse_mean"] = judge(parts["validation"]).nmse_mean["model"]
-    left = [p.tau_ext for one, seen in free.parts for p in predict(one, ridge, filter_config, dataset.rate, seen, skip)]
-    residual = np.abs(np.concatenate(left))
+    left = Growing((joints,))
+    for one, seen in free.parts:
+        for p in predict_blocks(one, ridge, filter_config, dataset.rate, seen, skip):
+            left.append(np.abs(p.tau_ext))
+    residual = left.array()
+
+    def of_joint(j: int) -> Callable[[], Iterator[Array]]:
+        return lambda: (residual[s, j] for s in blocks(len(residual)))
+
     about = dict(about) | ({"constant_joints": constant} if constant else {})
     return Bundle(
         robot=dataset.robot,
@@ -219,7 +229,7 @@ def judged(
         ridge=ridge,
         q_range=np.stack([low[:joints], high[:joints]]),
         qd_range=np.stack([low[joints:], high[joints:]]),
-        residual_quantiles=np.quantile(residual, QUANTILES, axis=0),
+        residual_quantiles=np.stack([quantiles(of_joint(j), QUANTILES) for j in range(joints)], axis=1),
         residual_source=free.source,
         training={"split": {part: recordings(episodes) for part, episodes in parts.items()}} | about,
         metrics=metrics,

@@ -123,7 +123,7 @@ def _share(model: LearningModel | ConfigError, episodes: Sequence[Episode], rate
         return np.zeros(len(episodes[0].joints))
     data = Windows(episodes, rate, config.filter, model).to(model)
     with_left, with_itself = np.zeros((2, model.joints))
-    for which in torch.arange(len(data)).split(1024):
+    for which in data.in_order():
         x, target = data.take(which)
         learnt, left = (model.target_scaler.inverse(part).double().numpy() for part in (model.network(x), target))
         with_left += (learnt * left).sum(axis=0)

@@ -9,8 +9,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
 from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import ConfigError, DatasetError
 from vastares_ros.core.samples import Episode
@@ -26,6 +24,7 @@ from vastares_ros.runtime.bundle import Bundle
 
 from .config import check_friction_model
 from .dynamics import identify_dynamics
+from .filtered import filtered
 from .fit import judged
 from .folds import free_motion, leave_out
 from .splits import split
@@ -95,7 +94,7 @@ def identify_bundle(
 
     model, found = identified(training)
     chain = model.chain(dataset.rate, config.live)
-    x, tau = (np.concatenate(part) for part in zip(*(chain.run_afresh(e) for e in training), strict=True))
+    x, tau = filtered(chain, training)
     model.fit_scalers(x, tau)
     ridge = Ridge.fit(x[:, : model.n_motion_features], tau)
     most = FOLDS if cross_validate and not validated else 0

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from vastares_ros.models.kinds import make_model
 from vastares_ros.models.methods import NETWORKS, Fitted
 from vastares_ros.models.networks import LearningModel
 
+from . import processes
 from .checkpoint import Best, restore_checkpoint, save_checkpoint
 from .config import TrainConfig
 from .seeds import SeedRun
@@ -64,7 +65,7 @@ def train_seeds(
     """Train one network per joint and seed, all in one batched pass.
 
     The seeds share nothing: each has its own weights, order of windows, learning rate, best epochs and end, and becomes
-    what it would have become alone, but for rounding.
+    what it would have become alone, but for rounding. Several processes can train together, see `processes`.
 
     Args:
         training: episodes to learn from.
@@ -112,28 +113,32 @@ def train_seeds(
     with kept_memory(), nullcontext() if config.model == "transformer" else quick_products():
         for epoch in range(start, config.epochs):
             began = time.perf_counter()
-            batches = torch.stack([r.batches(len(data), epoch) for r in runs], dim=1).to(device)  # (steps, S, B)
             network.train()
             total = torch.zeros(len(runs) * joints, device=device)
-            for which in batches:
-                x, tau = data.take(which)
+            steps = windows = 0
+            for which in _batches(runs, len(data), epoch, device):
+                steps, windows = steps + 1, windows + which.numel()
+                x, tau = data.take(processes.part(which))
                 if len(runs) == 1:
                     x = x[0]  # shared by all joints: not copied for each
-                loss = (network(x) - tau.transpose(0, 1).flatten(1)).square().mean(0)  # (S*J,)
+                squares = (network(x) - tau.transpose(0, 1).flatten(1)).square()  # (B, S*J)
+                loss = squares.mean(0) if processes.count() == 1 else squares.sum(0) / which.shape[-1]
                 loss.sum().backward()  # the sum keeps each network's gradient its own
+                processes.sum_gradients(network.parameters())
                 for r in runs:
                     r.step()
                 network.zero_grad(set_to_none=False)  # the runs hold views of it
                 total += loss.detach()
-            losses = (total / len(batches)).view(len(runs), joints).mean(1).tolist()
+            processes.share_statistics(network)
+            losses = (processes.summed(total) / steps).view(len(runs), joints).mean(1).tolist()
             validation_loss = None
             if held_out is not None:
-                per_net = loss_per_net(network, held_out)
+                per_net = processes.of_first(loss_per_net(network, held_out))
                 validation_loss = float(per_net.nanmean())
                 best.update(network, per_net, epoch)
             for r, train_loss in zip(runs, losses, strict=True):
                 r.after_epoch(epoch, train_loss, best.epoch[r.nets] if held_out is not None else None)
-            speed = batches.numel() / (time.perf_counter() - began)
+            speed = windows / (time.perf_counter() - began)
             learning = [r for r in runs if r.error is None]
             if learning:
                 rate_now = float(np.mean([r.learning_rate for r in learning]))
@@ -141,7 +146,7 @@ def train_seeds(
                     np.mean([train_loss for r, train_loss in zip(runs, losses, strict=True) if not r.error])
                 )
                 report(Progress(epoch + 1, config.epochs, mean_loss, validation_loss, rate_now, speed))
-            save_checkpoint(checkpoint, run, epoch + 1, network, runs, best)
+            save_checkpoint(checkpoint if processes.is_first() else None, run, epoch + 1, network, runs, best)
             if all(r.ended for r in runs):
                 break
     if held_out is not None:
@@ -153,12 +158,18 @@ def train_seeds(
     return trained
 
 
+def _batches(runs: Sequence[SeedRun], windows: int, epoch: int, device: torch.device) -> Iterator[Tensor]:
+    """Which windows each step takes, (S, B)."""
+    for parts in zip(*(r.batches(windows, epoch) for r in runs), strict=True):
+        yield from torch.stack(parts, dim=1).to(device)  # (steps, S, B)
+
+
 @torch.inference_mode()
 def loss_per_net(network: nn.Module, data: Windows) -> Tensor:
     """Standardised mean squared error of each network (seeds * joints,), with frozen statistics."""
     network.eval()
     total: Tensor | float = 0.0
-    for which in torch.arange(len(data), device=data.first.device).split(1024):
+    for which in data.in_order():
         x, tau = data.take(which)
         predicted = network(x)
         total = total + (predicted - tau.repeat(1, predicted.shape[1] // tau.shape[1])).square().sum(0)
@@ -171,7 +182,7 @@ def _fit(
 ) -> LearningModel:
     began = time.perf_counter()
     torch.manual_seed(seed)
-    x, tau = data.take(torch.arange(len(data), device=data.first.device))
+    x, tau = data.take(torch.arange(len(data), device=data.device))
     network: Any = model.network
     network.fit(x[:, -1], tau)
     speed = len(data) / (time.perf_counter() - began)

@@ -12,6 +12,8 @@ from vastares_ros.core.samples import Array, Episode
 from vastares_ros.physics.friction import FrictionTerms
 from vastares_ros.physics.rigid_body import RigidBodyParameters
 
+from .filtered import extent
+
 MIN_TRAVEL = 0.005  # range of a joint's positions; one that travels less does not move [rad or m]
 MIN_TORQUE = 1e-6  # range of a joint's torques; less is constant [N·m or A]
 MAX_NMSE = 1.0  # an error as large as the spread of the torque itself
@@ -21,7 +23,9 @@ SPEEDS = (0.1, 0.25, 0.5, 1.0)  # of a joint's largest speed in training, at whi
 
 def constant_joints(episodes: Sequence[Episode]) -> dict[str, str]:
     """Joints that some episodes do not show, such as fingers, and why: nothing can be learned of them."""
-    positions, torques = (np.ptp(np.concatenate([getattr(e, name) for e in episodes]), axis=0) for name in ("q", "tau"))
+    positions, torques = (
+        np.ptp(np.concatenate([extent(getattr(e, name)) for e in episodes]), axis=0) for name in ("q", "tau")
+    )
     constant = {}
     for joint, travel, torque in zip(episodes[0].joints, positions, torques, strict=True):
         if travel < MIN_TRAVEL:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,10 @@ from torch import Tensor, nn
 from vastares_ros.core.errors import ConfigError
 
 from .config import TrainConfig
+
+SHUFFLED = 2**22  # windows; more are not shuffled at once
+RUN = 256  # neighbours that then stay together at first
+GROUP = 2**18  # windows that are then shuffled together
 
 
 class SeedRun:
@@ -41,10 +46,27 @@ class SeedRun:
         """The present learning rate of Adam."""
         return float(self.plateau.get_last_lr()[0])
 
-    def batches(self, windows: int, epoch: int) -> Tensor:
-        """Which windows an epoch takes: (steps, B)."""
-        order = torch.randperm(windows, generator=torch.Generator().manual_seed(self._seed * 1_000_003 + epoch))
-        order = order[: self._config.epoch_windows]
+    def batches(self, windows: int, epoch: int) -> Iterator[Tensor]:
+        """Which windows an epoch takes, in parts of (steps, B); there is one part up to `SHUFFLED` windows.
+
+        More windows are taken in runs of `RUN` neighbours: the runs are shuffled, and then the windows of as many runs
+        as make `GROUP` windows. So the order takes no memory, and a group touches few pages of a file.
+        """
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+        if windows <= SHUFFLED:
+            yield self._in_batches(torch.randperm(windows, generator=generator)[: self._config.epoch_windows])
+            return
+        left = min(windows, self._config.epoch_windows)
+        for runs in torch.randperm(-(-windows // RUN), generator=generator).split(GROUP // RUN):
+            order = (runs[:, None] * RUN + torch.arange(RUN)).flatten()
+            order = order[order < windows]
+            order = order[torch.randperm(len(order), generator=generator)[:left]]
+            yield self._in_batches(order)
+            left -= len(order)
+            if not left:
+                return
+
+    def _in_batches(self, order: Tensor) -> Tensor:
         size = min(self._config.batch, len(order))
         return order[: len(order) // size * size].view(-1, size)
 

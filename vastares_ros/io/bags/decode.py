@@ -11,6 +11,7 @@ place of every number in it, so one numpy view decodes all messages that share t
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_typestore
 
 from vastares_ros.core.samples import Array
+from vastares_ros.core.scratch import Growing, blocks, empty
 
 JOINT_STATE = "sensor_msgs/msg/JointState"  # rosbags uses this name for the ROS 1 type, too
 FIELDS = ("position", "velocity", "effort")
@@ -53,10 +55,14 @@ class MessageTable:
     def __len__(self) -> int:
         return len(self.stamp_ns)
 
+    def rows(self, s: slice) -> MessageTable:
+        """Some of the messages."""
+        return MessageTable(self.names, *(getattr(self, name)[s] for name in ("stamp_ns", "receive_ns", *FIELDS)))
+
 
 @dataclass(frozen=True)
 class JointStates:
-    """Everything a JointState topic holds.
+    """Everything a JointState topic holds; where that is much, the arrays are in files, see `core.scratch`.
 
     Attributes:
         path: the bag.
@@ -75,20 +81,31 @@ class JointStates:
     def __len__(self) -> int:
         return len(self.which)
 
+    def chunks(self) -> Iterator[JointStates]:
+        """Yield the messages a few at a time, in bag order; each chunk has all tables, some of them without rows."""
+        begin = np.zeros(len(self.tables), dtype=np.intp)
+        for s in blocks(len(self)):
+            end = begin + np.bincount(self.which[s], minlength=len(begin))
+            tables = (t.rows(slice(*place)) for t, *place in zip(self.tables, begin, end, strict=True))
+            yield JointStates(self.path, self.topic, tuple(tables), self.which[s])
+            begin = end
+
 
 def iter_messages(states: JointStates) -> Iterator[tuple[int, tuple[str, ...], Array, Array, Array]]:
     """Yield messages one by one in bag order, as `(stamp_ns, names, position, velocity, effort)`."""
-    rows = [zip(t.stamp_ns.tolist(), t.position, t.velocity, t.effort, strict=True) for t in states.tables]
-    for k in states.which:
-        stamp_ns, position, velocity, effort = next(rows[k])
-        yield stamp_ns, states.tables[k].names, position, velocity, effort
+    for chunk in states.chunks():
+        rows = [zip(t.stamp_ns.tolist(), t.position, t.velocity, t.effort, strict=True) for t in chunk.tables]
+        for k in chunk.which:
+            stamp_ns, position, velocity, effort = next(rows[k])
+            yield stamp_ns, chunk.tables[k].names, position, velocity, effort
 
 
 def in_order(states: JointStates, column: str) -> Stamps:
     """Return the stamps of all messages in bag order, shape (M,) [ns]; `column` is "stamp_ns" or "receive_ns"."""
-    stamps = np.empty(len(states), dtype=np.int64)
-    for k, table in enumerate(states.tables):
-        stamps[states.which == k] = getattr(table, column)
+    stamps = empty((len(states),), np.int64)
+    for s, chunk in zip(blocks(len(states)), states.chunks(), strict=True):
+        for k, table in enumerate(chunk.tables):
+            stamps[s][chunk.which == k] = getattr(table, column)
     return stamps
 
 
@@ -190,14 +207,54 @@ def _begins_with(table: MessageTable, first: MessageTable) -> bool:
     return all(getattr(table, c)[:1].tobytes() == getattr(first, c).tobytes() for c in columns)
 
 
-def stack(parts: Sequence[tuple[NDArray[np.intp], MessageTable]]) -> tuple[NDArray[np.intp], MessageTable]:
-    """Join tables of one layout in bag order; return the place of each row in the bag, and the table."""
-    at = np.concatenate([place for place, _ in parts])
-    order = np.argsort(at)
-    columns = (
-        np.concatenate([getattr(table, c) for _, table in parts])[order] for c in ("stamp_ns", "receive_ns", *FIELDS)
-    )
-    return at[order], MessageTable(parts[0][1].names, *columns)
+class Collector:
+    """Decodes the messages of a topic, chunk by chunk in bag order, into one table for every layout."""
+
+    def __init__(self, ros1: bool):
+        """Begin without messages; `ros1` tells the serialisation."""
+        self._ros1 = ros1
+        self._columns: dict[Any, list[Growing]] = {}  # by layout, in the order they came
+        self._first: dict[Any, tuple[int, int]] = {}  # of a layout: the first place of its length, and its own
+        self._lengths: dict[int, int] = {}  # first place of a length
+        self._which = Growing((), np.intp)
+
+    def add(self, receive_ns: Stamps, messages: Sequence[bytes]) -> None:
+        """Take the next messages, N of them, and their receive times, shape (N,) [ns]."""
+        which = np.empty(len(messages), dtype=np.intp)
+        parts: dict[Any, list[tuple[NDArray[np.intp], MessageTable]]] = defaultdict(list)
+        lengths = np.fromiter(map(len, messages), np.intp, len(messages))
+        for length in dict.fromkeys(lengths.tolist()):
+            at = np.flatnonzero(lengths == length)
+            place = self._lengths.setdefault(length, len(self._which) + int(at[0]))
+            data = b"".join(messages if len(at) == len(messages) else [messages[i] for i in at.tolist()])
+            rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, length)
+            for index, table in decode(rows, receive_ns[at], self._ros1):
+                layout = (table.names, *(getattr(table, name).shape[1] for name in FIELDS))
+                parts[layout].append((at[index], table))
+                first = place, len(self._which) + int(at[index[0]])
+                self._first[layout] = min(self._first.get(layout, first), first)
+        for layout, group in parts.items():
+            at = np.concatenate([place for place, _ in group])
+            order = np.argsort(at)
+            if layout not in self._columns:
+                widths = [(), (), *((width,) for width in layout[1:])]
+                types = (np.int64, np.int64, *[np.float64] * 3)
+                self._columns[layout] = [Growing(*of) for of in zip(widths, types, strict=True)]
+            for column, name in zip(self._columns[layout], ("stamp_ns", "receive_ns", *FIELDS), strict=True):
+                column.append(np.concatenate([getattr(table, name) for _, table in group])[order])
+            which[at] = list(self._columns).index(layout)
+        self._which.append(which)
+
+    def finish(self) -> tuple[tuple[MessageTable, ...], NDArray[np.intp]]:
+        """The tables, and the table of each message, shape (M,)."""
+        layouts = sorted(self._columns, key=lambda layout: self._first[layout])
+        number = np.array([layouts.index(layout) for layout in self._columns], dtype=np.intp)
+        which = self._which.array()
+        if (np.diff(number) < 0).any():
+            for s in blocks(len(which)):
+                which[s] = number[which[s]]
+        tables = (MessageTable(layout[0], *(c.array() for c in self._columns[layout])) for layout in layouts)
+        return tuple(tables), which
 
 
 def encode(table: MessageTable) -> Iterator[bytes]:

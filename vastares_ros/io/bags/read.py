@@ -7,17 +7,15 @@ Reads ROS 1 `.bag`, rosbag2 sqlite3 and MCAP, in a folder with metadata.yaml or 
 
 from __future__ import annotations
 
-from array import array
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import chain, combinations
+from itertools import chain, combinations, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rosbags.interfaces import Connection
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader as Ros2Reader
 
@@ -25,11 +23,15 @@ from vastares_ros.core.errors import BagError, VastaresError, one_line
 from vastares_ros.core.joints import JointAssembler, columns, field
 from vastares_ros.core.samples import Array, Episode, seconds
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate
+from vastares_ros.core.scratch import Growing, blocks, empty
 from vastares_ros.io.formats import DEFAULT_TOPIC
 
-from .decode import FIELDS, JOINT_STATE, JointStates, MessageTable, decode, in_order, iter_messages, stack
+from .decode import FIELDS, JOINT_STATE, Collector, JointStates, MessageTable, in_order, iter_messages
+from .mcap_chunks import chunk_messages, mcap_storages
 
 ABSURD = 1e6  # no joint is there, that fast or that strong: a damaged file or a broken driver
+
+CHUNK = 2**14  # messages that are decoded at once
 
 _REPAIR = {".bag": "rosbag reindex", ".mcap": "mcap recover", ".db3": "sqlite3's .recover"}
 
@@ -205,38 +207,42 @@ def read_joint_states(path: str | Path, topic: str = DEFAULT_TOPIC) -> JointStat
         BagError: the bag cannot be read, or holds no JointState on this topic.
     """
     path = Path(path)
-    raw: dict[int, bytearray] = defaultdict(bytearray)  # by message length, since that alone often tells the layout
-    place: dict[int, array[int]] = defaultdict(lambda: array("q"))
-    receive = array("q")
     with _open(path) as (reader, notes):
         wanted = [c for c in reader.connections if c.topic == topic and c.msgtype == JOINT_STATE]
         if not wanted:
             raise BagError(_absent(path, topic, reader, notes), path=path, topic=topic)
-        for i, (_, received, message) in enumerate(reader.messages(connections=wanted)):
-            raw[len(message)] += message
-            place[len(message)].append(i)
-            receive.append(received)
-        receive_ns = np.array(receive)
-        parts: dict[Any, list[tuple[NDArray[np.intp], MessageTable]]] = defaultdict(list)
-        for length, data in raw.items():
-            at = np.array(place[length], dtype=np.intp)
-            rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, length)
-            for index, table in decode(rows, receive_ns[at], isinstance(reader, Ros1Reader)):
-                layout = (table.names, table.position.shape[1], table.velocity.shape[1], table.effort.shape[1])
-                parts[layout].append((at[index], table))
-    if not parts:
+        collector = Collector(isinstance(reader, Ros1Reader))
+        for received, messages in _batches(reader, wanted):
+            collector.add(np.array(received), messages)
+        tables, which = collector.finish()
+    if not tables:
         raise BagError(
             f"{path}: no message on {topic}: was the robot's driver running while it was recorded?",
             path=path,
             topic=topic,
         )
-    which = np.empty(len(receive), dtype=np.intp)
-    tables = []
-    for k, group in enumerate(parts.values()):
-        at, table = stack(group)
-        which[at] = k
-        tables.append(table)
-    return JointStates(path, topic, tuple(tables), which, notes)
+    return JointStates(path, topic, tables, which, notes)
+
+
+def _batches(reader: Reader, wanted: Sequence[Connection]) -> Iterator[tuple[list[int], list[bytes]]]:
+    """Receive times [ns] and serialised messages of some connections, `CHUNK` or so at a time, in bag order."""
+    storages = mcap_storages(reader, wanted) if isinstance(reader, Ros2Reader) else None
+    if storages is None:
+        messages = reader.messages(connections=wanted)
+        while chunk := list(islice(messages, CHUNK)):
+            yield [received for _, received, _ in chunk], [raw for _, _, raw in chunk]
+        return
+    times: list[int] = []
+    held: list[bytes] = []
+    for storage, channels in storages:
+        for more_times, more in chunk_messages(storage, channels):
+            times += more_times
+            held += more
+            while len(held) >= CHUNK:
+                yield times[:CHUNK], held[:CHUNK]
+                times, held = times[CHUNK:], held[CHUNK:]
+    if held:
+        yield times, held
 
 
 def published_names(states: JointStates) -> tuple[str, ...]:
@@ -306,17 +312,14 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
         )
     _refuse_shared_joints(where, joints, states)
     try:
-        index, q, qd, tau = _assemble(states, joints, scale)
+        samples = _Samples(states, joints, scale)
     except VastaresError as error:
         raise BagError(f"{where}: {error}", **error.about | {"path": states.path, "topic": states.topic}) from None
     relevant = sum(len(t) for t in states.tables if set(joints) & set(t.names))
-
-    stamp_ns = in_order(states, "stamp_ns")[index]
-    time_source = "receive" if (stamp_ns == stamp_ns[0]).all() else "header"
-    time_ns = stamp_ns if time_source == "header" else in_order(states, "receive_ns")[index]
-    t = seconds(time_ns)
-    finite = _finite(where, joints, (q, qd, tau))
-    _refuse_two_publishers(where, t[finite], q[finite])
+    samples.refuse_unfit(where, joints)
+    time_source, t, t_finite = samples.times()
+    q, qd, tau = samples.values
+    _refuse_two_publishers(where, t_finite, q)
     try:
         rate = measured_rate(t)
     except BagError as error:
@@ -326,12 +329,12 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
 
     path = states.path.absolute()
     name = path.name if path.is_dir() else path.stem
-    episodes, cuts = cut(name, joints, rate, t[finite], q[finite], qd[finite], tau[finite])
+    episodes, cuts = cut(name, joints, rate, t_finite, q, qd, tau)
     if not episodes:
         raise BagError(
-            f"{where}: no continuous piece of {MIN_PIECE:g} s in {int(finite.sum())} samples at {rate:.1f} Hz "
+            f"{where}: no continuous piece of {MIN_PIECE:g} s in {len(q)} samples at {rate:.1f} Hz "
             f"({cuts.gaps} gaps, {cuts.jumps} backward jumps, {cuts.repeats} repeats): record longer",
-            value=int(finite.sum()),
+            value=len(q),
             path=states.path,
             topic=states.topic,
         )
@@ -345,8 +348,8 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
         time_source=time_source,
         messages=len(states),
         foreign=len(states) - relevant,
-        incomplete=relevant - len(index),
-        nan=int((~finite).sum()),
+        incomplete=relevant - len(t),
+        nan=len(t) - len(q),
         repeats=cuts.repeats,
         short=cuts.short,
         jumps=cuts.jumps,
@@ -437,52 +440,90 @@ def _absent(path: Path, topic: str, reader: Reader, notes: Sequence[str]) -> str
     return f"{path}{noted} holds no JointState, but {held}: record the topic of the robot's joint states"
 
 
-def _assemble(
-    states: JointStates, joints: Sequence[str], scale: Sequence[float]
-) -> tuple[NDArray[np.intp], Array, Array, Array]:
-    """Samples by the rule of `JointAssembler`: the message that completed each, shape (N,), and q, qd, tau, (N, J)."""
-    places = [columns(joints, table.names) for table in states.tables]
-    if all(len(ours) in (0, len(joints)) for ours, _ in places):
-        values = np.full((3, len(states), len(joints)), np.nan)
-        holds = np.zeros(len(states), dtype=bool)
-        for k, (table, (ours, theirs)) in enumerate(zip(states.tables, places, strict=True)):
-            rows = np.flatnonzero(states.which == k)
-            holds[rows] = len(ours) > 0
-            for x, name in zip(values, FIELDS, strict=True):
-                x[np.ix_(rows, ours)] = field(getattr(table, name).T, theirs, len(table.names)).T
-        q, qd, tau = values[:, holds]
-        return np.flatnonzero(holds), q, qd, tau * np.asarray(scale, dtype=np.float64)
-    assembler = JointAssembler(joints, scale)
-    pushed = (  # the place of the message stands in for the stamp
-        assembler.push(i, names, *values) for i, (_, names, *values) in enumerate(iter_messages(states))
-    )
-    samples = [sample for sample in pushed if sample is not None]
-    q, qd, tau = (np.stack([getattr(s, name) for s in samples]) for name in ("q", "qd", "tau"))
-    return np.array([s.t for s in samples]).astype(np.intp), q, qd, tau
+class _Samples:
+    """The samples of J joints on a topic, by the rule of `JointAssembler`.
 
+    Attributes:
+        values: q, qd and tau of the samples that are whole, shape (N, J) each.
+    """
 
-def _finite(where: str, joints: Sequence[str], values: Sequence[Array]) -> NDArray[np.bool_]:
-    """Which samples are whole, shape (N,), of q, qd and tau, each (N, J); an error where most of a joint is not."""
-    finite = np.abs(values) < ABSURD  # (3, N, J); False for NaN, too
-    for name, per_joint in zip(FIELDS, finite.mean(axis=1), strict=True):
-        if none := [joint for joint, share in zip(joints, per_joint, strict=True) if not share]:
-            raise BagError(
-                f"{where}: no {name} on {', '.join(none)}: this robot's driver publishes none, so use one "
-                "that does, or choose other joints with `vastares prepare --joints`",
-                field=name,
-                joint=none[0],
-            )
-        if bad := [f"{joint} ({1 - share:.0%})" for joint, share in zip(joints, per_joint, strict=True) if share < 0.5]:
-            raise BagError(
-                f"{where}: most of {name} is NaN, infinite or absurd on {', '.join(bad)}: mend the driver, or "
-                "choose other joints with `vastares prepare --joints`"
-            )
-    if not np.any(values[2]):
-        raise BagError(
-            f"{where}: no effort on {', '.join(joints)}, it is 0 in every message: use a driver that "
-            "publishes joint torque or motor current"
+    def __init__(self, states: JointStates, joints: Sequence[str], scale: Sequence[float]):
+        self._scale = np.asarray(scale, dtype=np.float64)
+        self._assembler = JointAssembler(joints, scale)
+        self._places = [columns(joints, table.names) for table in states.tables]
+        self._finite = np.zeros((3, len(joints)), dtype=np.int64)  # how many values are
+        self._effort = False
+        stamps = [Growing((), np.int64), Growing((), np.int64)]
+        whole = Growing((), np.bool_)
+        values = [Growing((len(joints),)) for _ in FIELDS]
+        for chunk in states.chunks():
+            index, new = self._assemble(chunk, joints)
+            finite = np.abs(new) < ABSURD  # (3, n, J); False for NaN, too
+            self._finite += finite.sum(axis=1)
+            self._effort |= bool(np.any(new[2]))
+            keep = np.asarray(finite.all(axis=(0, 2)))
+            whole.append(keep)
+            for column, name in zip(stamps, ("stamp_ns", "receive_ns"), strict=True):
+                column.append(in_order(chunk, name)[index])
+            for column, x in zip(values, new, strict=True):
+                column.append(x[keep])
+        self._stamp_ns, self._receive_ns = (column.array() for column in stamps)
+        self._whole = whole.array()
+        self.values = [column.array() for column in values]
+
+    def times(self) -> tuple[str, Array, Array]:
+        """The clock, "header" or "receive", and stamps of all samples, and of those that are whole, shape (N,) [s]."""
+        constant = all((self._stamp_ns[s] == self._stamp_ns[0]).all() for s in blocks(len(self._stamp_ns)))
+        time_ns = self._receive_ns if constant else self._stamp_ns
+        t, t_whole = empty((len(time_ns),)), Growing()
+        for s in blocks(len(time_ns)):
+            t[s] = seconds(time_ns[s])
+            t_whole.append(t[s][self._whole[s]])
+        return "receive" if constant else "header", t, t_whole.array()
+
+    def _assemble(self, chunk: JointStates, joints: Sequence[str]) -> tuple[NDArray[np.intp], Array]:
+        """Samples that a chunk completes: the message that completed each, shape (n,), and q, qd, tau, (3, n, J)."""
+        counts = [len(ours) for table, (ours, _) in zip(chunk.tables, self._places, strict=True) if len(table)]
+        if set(counts) <= {0, len(joints)} and len(self._assembler.missing) == len(joints):
+            values = np.full((3, len(chunk), len(joints)), np.nan)
+            holds = np.zeros(len(chunk), dtype=bool)
+            for k, (table, (ours, theirs)) in enumerate(zip(chunk.tables, self._places, strict=True)):
+                rows = np.flatnonzero(chunk.which == k)
+                holds[rows] = len(ours) > 0
+                for x, name in zip(values, FIELDS, strict=True):
+                    x[np.ix_(rows, ours)] = field(getattr(table, name).T, theirs, len(table.names)).T
+            values = values[:, holds]
+            values[2] *= self._scale
+            return np.flatnonzero(holds), values
+        pushed = (  # the place of the message stands in for the stamp
+            self._assembler.push(i, names, *values) for i, (_, names, *values) in enumerate(iter_messages(chunk))
         )
-    return np.asarray(finite.all(axis=(0, 2)))
+        samples = [sample for sample in pushed if sample is not None]
+        index = np.array([s.t for s in samples]).astype(np.intp)
+        values = np.array([[getattr(s, name) for s in samples] for name in ("q", "qd", "tau")])
+        return index, values.reshape(3, len(samples), len(joints))
+
+    def refuse_unfit(self, where: str, joints: Sequence[str]) -> None:
+        """Raise where most values of a joint are not finite, or there is no effort."""
+        for name, per_joint in zip(FIELDS, self._finite / len(self._whole), strict=True):
+            if none := [joint for joint, share in zip(joints, per_joint, strict=True) if not share]:
+                raise BagError(
+                    f"{where}: no {name} on {', '.join(none)}: this robot's driver publishes none, so use one "
+                    "that does, or choose other joints with `vastares prepare --joints`",
+                    field=name,
+                    joint=none[0],
+                )
+            shares = zip(joints, per_joint, strict=True)
+            if bad := [f"{joint} ({1 - share:.0%})" for joint, share in shares if share < 0.5]:
+                raise BagError(
+                    f"{where}: most of {name} is NaN, infinite or absurd on {', '.join(bad)}: mend the driver, or "
+                    "choose other joints with `vastares prepare --joints`"
+                )
+        if not self._effort:
+            raise BagError(
+                f"{where}: no effort on {', '.join(joints)}, it is 0 in every message: use a driver that "
+                "publishes joint torque or motor current"
+            )
 
 
 def _refuse_shared_joints(where: str, joints: Sequence[str], states: JointStates) -> None:
@@ -499,11 +540,15 @@ def _refuse_shared_joints(where: str, joints: Sequence[str], states: JointStates
 
 def _refuse_two_publishers(where: str, t: Array, q: Array) -> None:
     """Raise where stamps t (N,) or positions q (N, J) alternate, as when two arms publish on one topic."""
-    step = np.diff(q, axis=0)
-    returns = (np.abs(step[:-1]) > 1e-3) & (np.abs(step[:-1] + step[1:]) < 0.1 * np.abs(step[:-1]))
+    back, returns = 0, np.zeros(q.shape[1], dtype=np.int64)
+    for s in blocks(len(t)):
+        back += int((np.diff(t[max(s.start - 1, 0) : s.stop]) < 0).sum())
+        step = np.diff(q[max(s.start - 2, 0) : s.stop], axis=0)
+        there_and_back = (np.abs(step[:-1]) > 1e-3) & (np.abs(step[:-1] + step[1:]) < 0.1 * np.abs(step[:-1]))
+        returns += there_and_back.sum(axis=0)
     signs = (  # white noise returns so in 6 % of the samples, two arms of equal rate in all of them
-        ("stamps go back", int((np.diff(t) < 0).sum()), 0.05),
-        ("a position jumps there and back", int(returns.sum(axis=0).max(initial=0)), 0.15),
+        ("stamps go back", back, 0.05),
+        ("a position jumps there and back", int(returns.max(initial=0)), 0.15),
     )
     for sign, count, allowed in signs:
         if count > max(10, allowed * len(t)):
