@@ -48,8 +48,8 @@ lint: $(READY)  ## ruff, mypy and codespell
 docs: $(READY)  ## the documentation as a site: out/docs/index.html
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs out/docs
 
-bench: $(READY)  ## every program in bench/, each printing JSON
-	@for program in $(wildcard bench/*.py); do echo "$$program" >&2; $(BIN)/python "$$program"; done
+bench: $(READY)  ## every program in bench/: out/bench.json, with goals; on an idle computer
+	$(BIN)/python bench/run.py
 
 results: $(READY)  ## docs/research/results.md from the real recordings, hours; needs VASTARES_DATA or ../shared/data
 	$(BIN)/python docs/research/results.py
