@@ -27,7 +27,7 @@ ACTIVATIONS = ("sigmoid", "tanh", "relu", "elu", "selu")  # in the order of the 
 def kernels() -> ModuleType | None:
     """The compiled kernels, or None where numba is missing or does not compile; torch then does all."""
     try:
-        from . import kernels as compiled
+        from . import training_kernels as compiled
     except Exception:  # whatever a compiler may raise
         return None
     return compiled
