@@ -68,4 +68,8 @@ $(READY): constraints.txt setup.py setup.cfg package.xml vastares_ros/cli/main.p
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
 		-e '.[ros,physics,report,ray,bench,test,lint,docs]' -c constraints.txt \
 		| sed -unE 's/^ *((Using cached|Downloading) .*[MG]B\))$$/  \1/p; s/^(Installing) collected.*/  \1 what was collected/p'
+	@echo "Compiling the kernels, once"
+	@$(BIN)/python -c 'from vastares_ros.models import panels; from vastares_ros.runtime import compiled; \
+		panels.kernels(); compiled.ready_kernels(print); \
+		import vastares_ros.core.signal_kernels, vastares_ros.physics.kernels'
 	@touch $@
