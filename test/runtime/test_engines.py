@@ -331,7 +331,6 @@ def test_kernels_are_kept_on_disk_and_compiled_anew_where_what_is_there_is_damag
         file.write_bytes(bytes(file.stat().st_size))  # as by a power cut
     told, again = started(**kept)
     assert "once for this computer" in told and again == torque
-    assert started(**kept) == ("", torque)
 
 
 @pytest.mark.process
