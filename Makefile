@@ -14,9 +14,9 @@ BIN := .venv/bin
 READY := .venv/ready
 
 # Tests run side by side in WORKERS processes, a file in one of them, since its tests share what is slow to make. Many
-# wait for DDS or for a child process, so there is one more process than two cores have work for.
+# wait for DDS or for a child process, so there are more of them than two cores have work for.
 TESTS ?= test
-WORKERS ?= 3
+WORKERS ?= 4
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 help:  ## what can be made
