@@ -10,10 +10,10 @@ of the rounds counts, since other work on the machine only ever adds. Printed as
 import argparse
 import json
 import time
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from machine import machine
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
 from vastares_ros.core.arm import Arm
@@ -240,12 +240,6 @@ def chains() -> dict[str, tuple[Chain, Chain]]:
     return made
 
 
-def processor() -> str:
-    """Name of the processor, where Linux tells it."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
-
-
 def main() -> None:
     """Time rounds of all in turn, and make sure that both ways give the same numbers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -272,7 +266,7 @@ def main() -> None:
         name: {"before_us": round(before, 1), "now_us": round(now, 1), "ratio": round(before / now, 1)}
         for name, (before, now) in best.items()
     }
-    print(json.dumps({"processor": processor(), "ticks": args.ticks} | figures))
+    print(json.dumps({"machine": machine(), "ticks": args.ticks} | figures))
 
 
 if __name__ == "__main__":

@@ -18,14 +18,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from pathlib import Path
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 import onnx
 import onnxruntime
 import torch
+from machine import machine
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
@@ -36,7 +35,6 @@ from vastares_ros.runtime.engines import Engine, TorchEngine, make_engine
 
 SIZES = ((7, 32, 32), (7, 50, 64), (6, 20, 32))  # joints, window, hidden
 TURN = 10  # ticks
-INSTRUCTIONS = ("sse4.2", "avx", "avx2", "fma", "avx512f", "neon", "sve")
 
 
 class OneJoint(nn.Module):
@@ -280,27 +278,13 @@ def measure(joints: int, window: int, hidden: int, ticks: int) -> dict[str, Any]
     return result
 
 
-def processor() -> dict[str, Any]:
-    """What it ran on."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
-    features = llvm.get_host_cpu_features()
-    return {
-        "name": name,
-        "llvm": llvm.get_host_cpu_name(),
-        "instructions": [name for name in INSTRUCTIONS if features.get(name)],
-        "torch": torch.backends.cpu.get_cpu_capability(),
-    }
-
-
 def main() -> None:
     """Measure every size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ticks", type=int, default=1000, help="of each engine (1000)")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    print(json.dumps({"processor": processor(), "sizes": [measure(*size, args.ticks) for size in SIZES]}, indent=1))
+    print(json.dumps({"machine": machine(), "sizes": [measure(*size, args.ticks) for size in SIZES]}, indent=1))
 
 
 if __name__ == "__main__":

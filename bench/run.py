@@ -8,17 +8,15 @@ fails has its error in place of figures, and does not stop the others.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from llvmlite import binding as llvm
+from machine import machine
 
 HERE = Path(__file__).resolve().parent
-INSTRUCTIONS = ("sse4.2", "avx", "avx2", "fma", "avx512f")
 GOALS: dict[str, tuple[str, tuple[str | int, ...], float]] = {
     "network: times a loop over torch modules": ("network_tick", ("sizes", 0, "times_as_long", "modules"), 20.0),
     "network: times ONNX Runtime": ("network_tick", ("sizes", 0, "times_as_long", "onnx"), 4.0),
@@ -48,23 +46,10 @@ def reached(figures: dict[str, Any], program: str, path: Sequence[str | int]) ->
     return float(found)
 
 
-def machine() -> dict[str, Any]:
-    """Processor, instruction set and cores."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
-    features = llvm.get_host_cpu_features()
-    return {
-        "processor": name,
-        "instruction_set": [name for name in INSTRUCTIONS if features.get(name)],
-        "cores": os.cpu_count(),
-    }
-
-
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    programs = sorted(path.stem for path in HERE.glob("*.py") if path != Path(__file__).resolve())
+    programs = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in ("run", "machine"))
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help=f"of {', '.join(programs)} (all)")
     parser.add_argument("-o", "--output", type=Path, default=Path("out/bench.json"))
     args = parser.parse_args()

@@ -17,7 +17,6 @@ NUMBA_CPU_FEATURES=+avx2,+fma,+avx,+f16c,+bmi,+bmi2,+lzcnt,+movbe,+popcnt,+cx16,
 import argparse
 import json
 import os
-import platform
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -28,6 +27,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from machine import machine
 from torch import nn
 
 from vastares_ros.core.samples import Episode
@@ -87,15 +87,6 @@ def recording() -> tuple[Episode, str]:
         tau, where = 10 * np.sin(q) + qd, "made up, since the iiwa recordings are not here"
     joints = tuple(f"joint_{i}" for i in range(1, 8))
     return Episode("recording", joints, np.arange(len(q)) / RATE, q, qd, tau, "recording"), where
-
-
-def processor() -> str:
-    """The name of the CPU."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def loop_speed(episode: Episode, config: TrainConfig, device: torch.device, networks: int) -> tuple[float, float]:
@@ -199,7 +190,7 @@ def main() -> None:
                 f"{name}_of_rounds": [round(a / b, 2) for a, b in zip(figures[ours], figures[theirs], strict=True)]
                 for name, (ours, theirs) in pairs.items()
             }
-            | {"device": on, "processor": processor(), "torch_instructions": torch.backends.cpu.get_cpu_capability()}
+            | {"device": on, "machine": machine(), "torch_instructions": torch.backends.cpu.get_cpu_capability()}
             | {"kernel_lanes": compiled_kernels.LANES if compiled_kernels else None}
             | {"data": where, "seeds": args.seeds, "window": args.window, "hidden": args.hidden}
         )

@@ -663,6 +663,7 @@ def test_diagnostics_say_how_it_goes_and_what_with(live, bundle_path):
     assert told["invalid"] == f"warming up {FIRST}"
     assert told["publishers"] == "1" and told["device"] == "cpu" and told["engine"].startswith("compiled by numba")
     assert told["bundle"] == str(bundle_path) and told["robot"] == "made" and told["swap"] == "none"
+    assert int(told["held_hz"]) > 0
     assert live.diagnosed(DiagnosticStatus.STALE, "no joint states", "is the robot's driver connected?")
 
 
@@ -755,6 +756,7 @@ def test_a_swap_forgets_the_zero_and_is_told(live, other_path, unhurried):
     assert not live.node._pipeline.zero.bias.any()
     told = figures(live.diagnosed(DiagnosticStatus.WARN))
     assert told["bundle"] == str(other_path) and told["swap"] == f"{other_path} took over"
+    assert told["held_hz"] == "not measured since the swap"
 
 
 def test_a_swap_forgets_the_drift(live, other_path):

@@ -18,16 +18,14 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from vastares_ros.cli.console import console, messages, write_json
-from vastares_ros.core.errors import ConfigError, EngineError, RobotError
+from vastares_ros.cli.sources import usual_wrench
+from vastares_ros.core.errors import ConfigError, EngineError
 from vastares_ros.io.bundles import load_bundle, read_index
 from vastares_ros.io.folders import check_file
-from vastares_ros.io.robots import bundle_arm
-from vastares_ros.physics.wrench import WrenchEstimator
 from vastares_ros.report.render import terminal
 from vastares_ros.report.tables import EngineFigures, bench_table
-from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.runtime.engine_names import ENGINES
-from vastares_ros.runtime.pipeline import Pipeline, make_wrench_estimator
+from vastares_ros.runtime.pipeline import Pipeline
 from vastares_ros.runtime.tick import measure_tick
 
 
@@ -66,16 +64,9 @@ def _measured(path: Path, engine: str, samples: int) -> EngineFigures:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
     bundle = load_bundle(path)
-    pipeline = Pipeline(bundle, wrench=_wrench(bundle), engine=engine)
+    pipeline = Pipeline(bundle, wrench=usual_wrench(bundle), engine=engine)
     pipeline.warm_up()
     start = time.perf_counter() - began
     tick = measure_tick(pipeline, samples)
     memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     return EngineFigures(engine, tick, start, memory)
-
-
-def _wrench(bundle: Bundle) -> WrenchEstimator | None:
-    try:
-        return make_wrench_estimator(bundle, bundle_arm(bundle))
-    except RobotError:
-        return None

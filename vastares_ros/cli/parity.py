@@ -19,19 +19,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vastares_ros.cli.console import console, messages, progress_of, write_json
-from vastares_ros.core.errors import RobotError
+from vastares_ros.cli.sources import usual_wrench
 from vastares_ros.core.samples import seconds
 from vastares_ros.io.bundles import load_bundle
 from vastares_ros.io.folders import check_file
 from vastares_ros.io.playback import Playback, read_playback
-from vastares_ros.io.robots import bundle_arm
-from vastares_ros.physics.wrench import WrenchEstimator
 from vastares_ros.report.render import terminal
 from vastares_ros.report.tables import parity_table
-from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.runtime.device import device_for
 from vastares_ros.runtime.parity import Answers, Parity, compare, run_offline
-from vastares_ros.runtime.pipeline import Pipeline, make_wrench_estimator
+from vastares_ros.runtime.pipeline import Pipeline
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
             check_file(file, args.force)
     bundle = load_bundle(args.bundle)
     playback = read_playback(args.bag, args.topic or bundle.topic, args.rate)
-    pipeline = Pipeline(bundle, device_for("auto"), _wrench(bundle), engine=args.engine, notify=console.print)
+    pipeline = Pipeline(bundle, device_for("auto"), usual_wrench(bundle), engine=args.engine, notify=console.print)
     offline = run_offline(pipeline, playback.messages)
     expected = {name: int(came.sum()) for name, came in offline.came.items()}
     with progress_of("playing", playback.duration) as advance:
@@ -71,14 +68,6 @@ def save(path: Path, joints: tuple[str, ...], playback: Playback, live: Answers)
         columns |= {f"{name}_{joint}": torque for joint, torque in zip(joints, torques, strict=True)}
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(columns | {"latency_ms": live.latency[came] * 1e3}), path)
-
-
-def _wrench(bundle: Bundle) -> WrenchEstimator | None:
-    """What the node uses where nobody gives it a URDF."""
-    try:
-        return make_wrench_estimator(bundle, bundle_arm(bundle))
-    except RobotError:
-        return None
 
 
 def _figures(parity: Parity, count: int, rate: float) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 # Copyright 2026 vastares_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What several verbs do with a bundle and a recording: read one for the other."""
+"""What several verbs do with a bundle: read a recording for it, and find what gives its wrench."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from vastares_ros.cli.console import console
-from vastares_ros.core.errors import DatasetError
+from vastares_ros.core.errors import DatasetError, RobotError
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode
 from vastares_ros.core.sampling import same_rate
 from vastares_ros.core.scratch import picked
 from vastares_ros.io.bags import read_recording
 from vastares_ros.io.datasets import is_dataset, load_dataset
+from vastares_ros.io.robots import bundle_arm
+from vastares_ros.physics.wrench import WrenchEstimator
 from vastares_ros.runtime.bundle import Bundle
+from vastares_ros.runtime.pipeline import make_wrench_estimator
 
 
 def read_source(source: Path, bundle: Bundle, topic: str | None) -> tuple[Episode, ...]:
@@ -59,6 +62,14 @@ def read_source(source: Path, bundle: Bundle, topic: str | None) -> tuple[Episod
             f"make a dataset of it with `vastares prepare --rate {bundle.rate:g}` and give that"
         )
     return episodes
+
+
+def usual_wrench(bundle: Bundle) -> WrenchEstimator | None:
+    """What the node gives the wrench by where nobody gives it a URDF; None where there is none."""
+    try:
+        return make_wrench_estimator(bundle, bundle_arm(bundle))
+    except RobotError:
+        return None
 
 
 def _scales(effort: Effort) -> str:

@@ -46,7 +46,7 @@ from vastares_ros.runtime.engines import Engine
 from vastares_ros.runtime.estimator import Estimate, Estimator, Validity
 from vastares_ros.runtime.outputs import JOINT_STATE, WRENCH, Outputs
 from vastares_ros.runtime.pipeline import Pipeline, Taken, make_wrench_estimator
-from vastares_ros.runtime.tick import measure_tick
+from vastares_ros.runtime.tick import Tick, measure_tick
 
 DEPTH = 500  # messages that wait while the node is held up: 1 s at 500 Hz
 AT_ONCE = 20  # messages that are answered in one go, if all are: what else the node does must have its turn
@@ -120,6 +120,7 @@ class EstimatorNode(ManagedNode):
         self._joint_states: Subscription | None = None
         self._loading: Future[Estimator] | None = None
         self._body_loading: Future[Body] | None = None
+        self._tick: Tick | None = None  # measured at configuration
         super().__init__("estimator", **options)
 
     def configure(self) -> None:
@@ -318,7 +319,7 @@ class EstimatorNode(ManagedNode):
                 "foreign_joints": ", ".join(self._watch.foreign(joints)) or "none",
                 "device": str(self._device),
                 "engine": _engine(self._pipeline.engine),
-                "held_hz": round(self._tick.held_hz),
+                "held_hz": round(self._tick.held_hz) if self._tick else "not measured since the swap",
                 "bundle": str(self._path),
                 "robot": self._bundle.robot,
                 "wrench": self._body.status,
@@ -480,6 +481,7 @@ class EstimatorNode(ManagedNode):
         self._bundle = self._pipeline.bundle
         self._path = self._next_path
         self._tally.rate = self._bundle.rate
+        self._tick = None  # that of the bundle before; to measure again would hold up the messages
         self._swap = f"{self._path} took over"
         self._load_body()  # the new bundle may carry another URDF
         gc.freeze()
@@ -533,8 +535,8 @@ class EstimatorNode(ManagedNode):
 
     def _tell_rate(self) -> None:
         """Measure a tick, and tell which rate this computer holds, before the robot moves."""
-        self._tick = measure_tick(self._pipeline, MEASURED)
-        rate, tick = self._bundle.rate, self._tick
+        tick, rate = measure_tick(self._pipeline, MEASURED), self._bundle.rate
+        self._tick = tick
         text = (
             f"a tick takes {tick.p50_ms:.2f} ms (99 %: {tick.p99_ms:.2f} ms) with {tick.engine}: this computer holds "
             f"{tick.held_hz:.0f} Hz, and the bundle was trained at {rate:g} Hz"
