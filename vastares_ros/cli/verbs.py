@@ -175,17 +175,18 @@ def _prepare(parser: argparse.ArgumentParser) -> None:
     _quiet(parser)
     group = parser.add_argument_group(
         "archives",
-        "Files that are no bags. Their columns have no joint names: --joints names them in order,\nelse --robot (its "
-        "usual driver), else joint_1, joint_2, … . Where rows do not follow on\neach other, a new episode starts.",
+        "Files that are no bags. Their columns have no joint names: --joints names them in order,\nelse --robot or the "
+        "robot of the format (its usual driver), else joint_1, joint_2, … . Where\nrows do not follow on each other, a "
+        "new episode starts.",
     )
     group.add_argument(
         "--format",
         choices=(BAG, *FORMAT_NAMES),
         default=BAG,
-        help="kuka1: .mat of Polydoros 2015. kuka2: text of Meier 2014, its torque scaled back to N·m. Both state no "
-        "rate: the one that fits q and qd is taken. sarcos: sarcos_inv.mat, 100 Hz. rtde: text recording of a "
-        "Universal Robots arm. csv: text with a header and --columns. npz: NumPy arrays q, qd, tau and perhaps t, seg "
-        "(default: bag)",
+        help="kuka1: KukaDirectDynamics.mat of Polydoros, robot lwr. baxter: his .mat files of a Baxter, robot baxter. "
+        "kuka2: text of Meier 2014, its torque scaled back to N·m. These state no rate: the one that fits q and qd is "
+        "taken. sarcos: sarcos_inv.mat, 100 Hz. rtde: text recording of a Universal Robots arm. csv: text with a "
+        "header and --columns. npz: NumPy arrays q, qd, tau and perhaps t, seg (default: bag)",
     )
     group.add_argument(
         "--columns",
@@ -335,7 +336,10 @@ def _experiment(parser: argparse.ArgumentParser) -> None:
     _output(parser, "FOLDER", "tables (NAME.json, NAME.md), pictures, cache")
     held_out = parser.add_mutually_exclusive_group()
     held_out.add_argument(
-        "--test", nargs="+", metavar="RECORDING", help="recordings to judge on (default: the last fifth)"
+        "--test",
+        nargs="+",
+        metavar="RECORDING",
+        help="recordings to judge on (default: the last fifth; of physics: each)",
     )
     held_out.add_argument("--split", choices=PAPER_SPLITS, default="", help="split of [1] by samples in order instead")
     parser.add_argument("--validation", nargs="+", default=[], metavar="RECORDING", help="recordings to stop early on")
