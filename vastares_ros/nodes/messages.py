@@ -115,23 +115,30 @@ class _Known:
 
 
 class Writer:
-    """Serialises messages that differ in stamp, frame and values alone; the values stand at their end."""
+    """Serialises messages that differ in stamp, frame and values alone, each at the place of those before it."""
 
     def __init__(self, make: Callable[[str, Array], Any]):
         """Write what `make(frame_id, values)` makes, under another stamp."""
         self._make = make
         self._frame_id: str | None = None
         self._buffer = bytearray()
+        self._place = slice(0)  # of the values
 
     def write(self, stamp_ns: int, frame_id: str, values: Array) -> bytes:
-        """A message, as a publisher takes it; the values are as many as ever, at least one."""
+        """A message, as a publisher takes it; the values are as many as ever, shape (N,)."""
         if frame_id != self._frame_id:
-            self._buffer = bytearray(serialize_message(self._make(frame_id, values)))
-            self._frame_id = frame_id
+            self._lay_out(frame_id, len(values))
         _STAMP.pack_into(self._buffer, _STAMP_AT, *divmod(stamp_ns, NANOSECONDS))
-        data = values.tobytes()
-        self._buffer[-len(data) :] = data
+        self._buffer[self._place] = values.tobytes()
         return bytes(self._buffer)
+
+    def _lay_out(self, frame_id: str, count: int) -> None:
+        """Serialise one message in full, and see where its values stand: padding may follow them."""
+        values: Array = np.pi * np.arange(1.0, count + 1)
+        self._buffer = bytearray(serialize_message(self._make(frame_id, values)))
+        start = self._buffer.rindex(values.tobytes())
+        self._place = slice(start, start + values.nbytes)
+        self._frame_id = frame_id
 
 
 def to_joint_state(
