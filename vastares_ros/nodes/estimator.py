@@ -40,6 +40,7 @@ from vastares_ros.nodes.managed import ManagedNode, overridable, qos
 from vastares_ros.nodes.markers import contact_markers
 from vastares_ros.nodes.messages import JointStateReader, Received, Writer, named_values, to_stamp, wrench_message
 from vastares_ros.nodes.process import run
+from vastares_ros.nodes.scheduling import Scheduling
 from vastares_ros.physics.wrench import WrenchEstimator
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.runtime.device import device_for
@@ -123,6 +124,7 @@ class EstimatorNode(ManagedNode):
         self._loading: Future[Estimator] | None = None
         self._body_loading: Future[Body] | None = None
         self._tick: Tick | None = None  # measured at configuration
+        self._scheduling = Scheduling()
         super().__init__("estimator", **options)
 
     def configure(self) -> None:
@@ -179,6 +181,8 @@ class EstimatorNode(ManagedNode):
         self._marked = float("-inf")  # stamp of the last markers [s]
         self._find_body()
         self._log_bundle("loaded")
+        if problem := self._scheduling.apply(self.parameter("cpu_affinity") or (), self.parameter("realtime_priority")):
+            self.get_logger().warning(problem)
         self._tell_rate()
 
     def activate(self) -> None:
@@ -213,6 +217,7 @@ class EstimatorNode(ManagedNode):
         if self._description:
             self.destroy_subscription(self._description)
         self._outputs, self._triggers, self._description = {}, [], None
+        self._scheduling.restore()
 
     def destroy_node(self) -> None:
         """End what is on, and destroy the node."""
