@@ -63,11 +63,19 @@ class Goal:
 
 
 FIRST = ("sizes", 0)  # of network_tick and gpu: the default network
+BEYOND = ("start_up_s", "beyond_imports")  # of node_load
 GOALS = (
     Goal("network: times a loop over torch modules", "network_tick", (*FIRST, "times_as_long", "modules"), at_least=20),
     Goal("network: times ONNX Runtime", "network_tick", (*FIRST, "times_as_long", "onnx"), at_least=4),
     Goal("network: times torch, batched", "network_tick", (*FIRST, "times_as_long", "torch"), at_least=8),
     Goal("signal chain, extended friction: times before", "chain_cost", ("extended", "ratio"), at_least=4),
+    Goal("node at 1 kHz: added latency p50 [ms]", "node_load", ("added_ms", "p50"), at_most=0.4),
+    Goal("node at 1 kHz: added latency p99 [ms]", "node_load", ("added_ms", "p99"), at_most=1),
+    Goal("node at 1 kHz: lost beyond a republisher", "node_load", ("lost_beyond_republisher",), at_most=0),
+    Goal("node at 1 kHz: share of a core", "node_load", ("node", "cpu"), at_most=0.6),
+    Goal("node at 1 kHz: start-up beyond imports [s]", "node_load", ("node", *BEYOND), at_most=3),
+    Goal("overload: age p99, in ticks", "node_load", ("slow", "overload", "age_p99_ticks"), at_most=2),
+    Goal("overload: recovered after [ms]", "node_load", ("node", "overload", "recovered_after_ms"), at_most=100),
     Goal("training: times a loop over torch modules", "training_speed", ("ratio",), at_least=3),
     Goal("CUDA graph tick p50 [us]", "gpu", (*FIRST, "cuda_graph", "tick_us", "p50"), at_most=120),
     Goal("CUDA graph tick p99 [us]", "gpu", (*FIRST, "cuda_graph", "tick_us", "p99"), at_most=200),

@@ -3,6 +3,7 @@
 """The estimator node over DDS: what goes in, what comes out, and what it says when nothing does."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -993,3 +994,14 @@ ACTS = {
 
 def test_every_parameter_has_a_test_that_it_acts():
     assert set(ACTS) == {parameter.name for parameter in EstimatorNode.PARAMETERS}
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system is not Linux")
+def test_the_node_runs_on_the_cpus_it_is_given_while_it_is_configured(ros, bundle_path):
+    before = os.sched_getaffinity(0)
+    node = ros.add(EstimatorNode, bundle=str(bundle_path), cpu_affinity=[max(before)])
+    assert node.state == "active" and os.sched_getaffinity(0) == {max(before)}
+    ros.remove(node)
+    assert os.sched_getaffinity(0) == before
+    absent = ros.add(EstimatorNode, bundle=str(bundle_path), cpu_affinity=[4095])
+    assert absent.state == "unconfigured" and "cpu_affinity has CPU 4095" in absent.last_error

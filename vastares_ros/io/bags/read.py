@@ -25,8 +25,9 @@ from vastares_ros.core.samples import Array, Episode, seconds
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate
 from vastares_ros.core.scratch import Growing, blocks, empty
 from vastares_ros.io.formats import DEFAULT_TOPIC
+from vastares_ros.io.layout import FIELDS
 
-from .decode import FIELDS, JOINT_STATE, Collector, JointStates, MessageTable, in_order, iter_messages
+from .decode import JOINT_STATE, Collector, JointStates, MessageTable, in_order, iter_messages
 from .mcap_chunks import chunk_messages, mcap_storages
 
 ABSURD = 1e6  # no joint is there, that fast or that strong: a damaged file or a broken driver
