@@ -3,16 +3,16 @@
 """What the effort of a recording is, told from how it follows motion and pose.
 
 Effort of each joint is fitted by least squares with what the URDF says of gravity and of inertia, with the joint's
-acceleration (the rotor), with friction, and with an offset. Each term that stands out from the noise answers a question:
+acceleration (the rotor), with friction, and with an offset. Each term that stands out from the noise tells something:
 
-    gravity      Its factor is 1 for torque in N·m, 0 where the controller takes gravity out, and 1 / gain for a current.
+    gravity      Its factor is 1 for torque in N·m, 0 where the controller takes gravity out, 1 / gain for a current.
                  Masses of a URDF, and a tool that it does not know, leave a factor between 0.4 and 4 open.
     friction     It opposes motion: its power is positive. A negative one tells an inverted sign.
     inertia      Its power with the acceleration is positive, likewise.
 
 Position alone gives velocity and acceleration here, so that a wrong velocity does no harm. All signals pass one
-zero-phase low-pass, which a live chain may not use. Without a URDF, products of sines and cosines of the joints stand for
-gravity, and have to predict parts of the recording that they were not fitted to.
+zero-phase low-pass, which a live chain may not use. Without a URDF, sines and cosines of the joints, and of sums of two
+neighbours, stand for gravity, and have to predict parts of the recording that they were not fitted to.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.signal import butter, sosfiltfilt
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.sampling import resample
@@ -172,6 +172,11 @@ class EffortFit:
             self._poses = _poses(self._q)
         self.joints = tuple(self._joint(j) for j in range(count))
 
+    @property
+    def has_body(self) -> bool:
+        """Whether a URDF tells gravity."""
+        return self._body is not None
+
     def _terms(self, j: int) -> Array:
         """Gravity, inertia, rotor, viscous and Coulomb friction, offset: columns of joint j, shape (n, 6)."""
         v, a = self._v[:, j], self._a[:, j]
@@ -194,7 +199,7 @@ class EffortFit:
             """Mean power of some columns with a motion, in standard deviations."""
             weights = (by[:, None] * x[:, columns]).mean(axis=0)
             variance = float(weights @ covariance[columns, columns] @ weights)
-            return float(weights @ theta[columns]) / max(variance, 1e-30) ** 0.5
+            return float(weights @ theta[columns]) / float(np.sqrt(max(variance, 1e-30)))
 
         friction, inertia = power(self._v[:, j], slice(3, 5)), power(self._a[:, j], slice(1, 3))
         x_body = x[:, [0, 1, 3, 4, 5]]
@@ -236,7 +241,7 @@ class EffortFit:
                 wrong += float(np.square(tau[start:end] - tau[kept].mean() - x[start:end] / scale @ theta).sum())
             errors.append(wrong)
         total = float(np.square(tau - tau.mean()).sum()) + 1e-12
-        return min(1 - errors[0] / total, (errors[1] - errors[0]) / total)
+        return float(min(1 - errors[0] / total, (errors[1] - errors[0]) / total))
 
     def meaning(self) -> tuple[Verdict, Verdict]:
         """What effort is, and its unit.
@@ -272,13 +277,13 @@ class EffortFit:
         rub = float(np.median([abs(f.friction) ** 0.5 * f.spread / f.limit for f in rubbing])) if rubbing else 0.0
         if factor < WITHOUT or (factor < TORQUE_FACTORS[0] and rub / factor > RUB):
             return self._without_gravity(told, factor), no_unit
-        present = float(norm.cdf((factor - WITHOUT) / np.hypot(deviation, WITHOUT / 3)))
+        present = float(ndtr((factor - WITHOUT) / np.hypot(deviation, WITHOUT / 3)))
         whole = Verdict("with gravity", present, told)
         low, high = TORQUE_FACTORS
         if factor > low:
-            inside = float(norm.cdf(np.log(factor / low) / 0.4) * norm.cdf(np.log(high / factor) / 0.4))
+            inside = float(ndtr(np.log(factor / low) / 0.4) * ndtr(np.log(high / factor) / 0.4))
             return whole, Verdict("N·m", inside, f"{told}; torque in N·m has 1")
-        amperes = min(0.8, present, float(norm.cdf(np.log(low / factor) / 0.4)))
+        amperes = min(0.8, present, float(ndtr(np.log(low / factor) / 0.4)))
         why = f"{told}: {1 / factor:.2g} N·m for 1, as drives have; another unit or scale would look the same"
         return whole, Verdict("A", amperes, why)
 
@@ -289,7 +294,9 @@ class EffortFit:
             return None
         best = max(seen, key=lambda f: f.pose)
         return Verdict(
-            "with gravity", 0.8, f"{best.pose:.0%} of a joint's effort follows the gravity of the URDF, and nothing else"
+            "with gravity",
+            0.8,
+            f"{best.pose:.0%} of a joint's effort follows the gravity of the URDF, and nothing else",
         )
 
     def _without_gravity(self, told: str, factor: float) -> Verdict:
@@ -298,7 +305,7 @@ class EffortFit:
         rubbing = [f for f in moving if abs(f.friction) > SHARE and abs(f.friction_sigmas) > 3]
         rubbing = [f for f in rubbing if abs(f.friction) ** 0.5 * f.spread > EXTERNAL * f.limit]
         if 2 * len(rubbing) > len(moving):
-            sure = float(norm.cdf((WITHOUT - factor) / (WITHOUT / 2)))
+            sure = float(ndtr((WITHOUT - factor) / (WITHOUT / 2)))
             return Verdict("without gravity", max(sure, 0.7), f"{told}, and friction of {len(rubbing)} joints is in it")
         weight = np.array([1 / max(f.body[1], 1e-9) ** 2 for f in moving])
         inertia = abs(float(weight @ [f.body[0] for f in moving] / weight.sum()))
@@ -306,11 +313,11 @@ class EffortFit:
         if spread < 0.25:  # a body has 1, external torque 0
             found = f"{told}, and inertia by {inertia:.2g} ± {spread:.1g}"
             if inertia > 0.5:
-                return Verdict("without gravity", float(norm.cdf((inertia - 0.5) / spread)), found)
-            return Verdict("external torque", min(0.95, float(norm.cdf((0.5 - inertia) / spread))), found)
+                return Verdict("without gravity", float(ndtr((inertia - 0.5) / spread)), found)
+            return Verdict("external torque", min(0.95, float(ndtr((0.5 - inertia) / spread))), found)
         largest = max(f.spread / f.limit for f in self.joints)
         if largest < EXTERNAL:
-            why = f"{told}; it is below {largest:.1%} of the torque limits, but no motion is fast enough to show inertia"
+            why = f"{told}; it is below {largest:.1%} of the torque limits, but the motion is too slow to show inertia"
             return Verdict("external torque", 0.6, why)
         why = f"{told}; friction and inertia are too small to tell it from external torque: move faster"
         return Verdict("without gravity", 0.5, why)
@@ -350,7 +357,7 @@ class EffortFit:
         votes = np.array([s for s, _ in signs])
         sigmas = float(votes.sum() / len(votes) ** 0.5)
         answer = "usual" if sigmas > 0 else "inverted"
-        return Verdict(answer, float(norm.cdf(abs(sigmas))), " and ".join(words for _, words in signs))
+        return Verdict(answer, float(ndtr(abs(sigmas))), " and ".join(words for _, words in signs))
 
     def order(self) -> dict[int, int]:
         """Joints whose effort follows the motion of another: place of the joint -> place of the effort that fits."""
@@ -372,7 +379,7 @@ class EffortFit:
     def delay(self) -> tuple[float, float]:
         """By how many samples effort is later than position, and by which share of the residual that is better."""
         lags = np.arange(-LAGS, LAGS + 1)
-        moving = [j for j, f in enumerate(self.joints) if f.travel > FAR and f.explained > 0.5]
+        moving = [j for j, f in enumerate(self.joints) if f.travel > FAR and f.spread > 0 and f.explained > LOOSE]
         if not moving:
             return float("nan"), 0.0
         terms = {j: self._terms(j) for j in moving}
@@ -418,7 +425,7 @@ class EffortFit:
 
 def _fit(x: Array, tau: Array) -> tuple[Array, Array]:
     """Least squares: coefficients and residual."""
-    theta = np.linalg.lstsq(x, tau, rcond=None)[0]
+    theta = np.asarray(np.linalg.lstsq(x, tau, rcond=None)[0], dtype=np.float64)
     return theta, tau - x @ theta
 
 
@@ -438,7 +445,7 @@ def _robust(x: Array, tau: Array) -> Array:
 
 
 def _poses(q: Array) -> Array:
-    """Sines and cosines of joints, of sums and differences of neighbours, and their products, shape (n, ·)."""
+    """Sines and cosines of joints, of sums and differences of neighbours, shape (n, ·)."""
     angles = [q[:, j] for j in range(q.shape[1])]
     angles += [a + s * b for a, b in pairwise(angles) for s in (1, -1)]
     return np.stack([f(a) for a in angles for f in (np.sin, np.cos)], axis=1)

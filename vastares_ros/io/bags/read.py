@@ -396,7 +396,7 @@ def published_samples(states: JointStates, joints: Sequence[str]) -> PublishedSa
             topic=states.topic,
             joint=absent[0],
         )
-    samples = _Samples(states, joints, np.ones(len(joints)), FIELDS[:1])
+    samples = _Samples(states, joints, (1.0,) * len(joints), FIELDS[:1])
     time_source, _, t = samples.times()
     if not len(t):
         raise BagError(f"{_where(states)}: no message has a finite position", path=states.path, topic=states.topic)
