@@ -60,6 +60,20 @@ def test_effort_that_no_other_verb_reads_is_named(free, tmp_path, capsys):
         assert what in capsys.readouterr().out
 
 
+def test_a_gripper_on_the_same_topic_is_named_and_does_no_harm(free, tmp_path, capsys):
+    q, qd, tau = (np.concatenate([x, np.zeros((len(free), 1))], axis=1) for x in (free.q, free.qd, free.tau))
+    both = replace(free, joints=(*free.joints, "gripper"), q=q, qd=qd, tau=tau)
+    bag = write_bag(tmp_path / "bag", both)
+    assert main(["doctor", str(bag), "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {c["name"]: c["status"] for c in found["checks"] if c["joint"] == "gripper"} == {
+        "joints": "warn",
+        "effort there": "warn",
+    }
+    assert main(["doctor", str(bag), "--robot", "ur5"]) == 0  # which has no such joint
+    assert "gripper: " not in capsys.readouterr().out
+
+
 def test_ten_samples_say_what_they_cannot_answer(free, tmp_path, capsys):
     ten = replace(free, **{name: getattr(free, name)[:10] for name in ("t", "q", "qd", "tau")})
     assert main(["doctor", str(write_bag(tmp_path / "bag", ten)), "--robot", "ur5"]) == 0

@@ -18,6 +18,8 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 
+import numpy as np
+
 from vastares_ros.cli.console import console, write_json
 from vastares_ros.core.arm import Arm, resolve_arm
 from vastares_ros.core.errors import ConfigError, DatasetError, RobotError
@@ -67,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
     body = _body(joints, robot, bundle, read_urdf(args.urdf) if args.urdf else "")
     found = examine(str(args.source), recordings, bundle.effort if bundle else claim, robot, body, bundle)
     if args.json:
-        write_json(args.json, asdict(found) | {"status": found.status})
+        rate = None if np.isnan(found.rate) else found.rate
+        write_json(args.json, asdict(found) | {"status": found.status, "rate": rate})
     console.print(terminal(doctor_table(found, _title(recordings, found.source, body))))
     if found.entry:
         console.print("for a robot file, below its driver (see config/robots):")

@@ -333,23 +333,35 @@ class EffortFit:
             return Verdict("with gravity", 0.6, told), unit
         return Verdict("unknown", 0.0, f"{told}, which leaves it open: give --robot or --urdf"), unit
 
+    @property
+    def hanging(self) -> bool:
+        """Whether gravity acts upwards by the URDF, as of an arm on a ceiling, while friction opposes motion."""
+        weighed = [f.gravity < 0 for f in self.joints if f.loaded and abs(f.gravity) > 3 * f.deviation]
+        rubbing = [f.friction > 0 for f in self.joints if self._rubs(f)]
+        return bool(weighed) and all(weighed) and len(rubbing) > 1 and all(rubbing)
+
+    def _rubs(self, f: JointFit) -> bool:
+        """Whether friction tells a sign; gravity that is not fitted looks like some."""
+        least = SHARE if self._body else 4 * SHARE
+        return f.travel > FAR and abs(f.friction) > least and abs(f.friction_sigmas) > 3
+
     def signs(self) -> tuple[Verdict, ...]:
         """The sign of each joint: "usual", "inverted" or "unknown"."""
-        return tuple(self._sign(f) for f in self.joints)
+        return tuple(self._sign(f, not self.hanging) for f in self.joints)
 
-    def _sign(self, f: JointFit) -> Verdict:
+    def _sign(self, f: JointFit, weighed: bool) -> Verdict:
+        """The sign of a joint; `weighed`: gravity tells it."""
         signs: list[tuple[float, str]] = []
-        if np.isfinite(f.gravity) and f.pose > SHARE and f.loaded:
+        if weighed and np.isfinite(f.gravity) and f.pose > SHARE and f.loaded:
             sigmas = f.gravity / float(np.hypot(f.deviation, MASSES * f.gravity))
             signs.append((sigmas, f"gravity has a factor of {f.gravity:.2g}"))
-        least = SHARE if self._body else 4 * SHARE  # gravity that is not fitted looks like friction
-        if f.travel > FAR and abs(f.friction) > least and abs(f.friction_sigmas) > 3:
+        if self._rubs(f):
             way = "opposes" if f.friction > 0 else "drives"
             signs.append((min(max(f.friction_sigmas, -5), 5), f"friction {way} it ({abs(f.friction):.0%} of effort)"))
         if self._body and f.travel > FAR and abs(f.inertia) > SHARE and abs(f.inertia_sigmas) > 4:
             way = "with" if f.inertia > 0 else "against"
             signs.append((min(max(f.inertia_sigmas, -4), 4), f"effort acts {way} its acceleration"))
-        if not signs and np.isfinite(f.gravity) and f.pose > 0.3 and abs(f.gravity) > 5 * f.deviation:
+        if not signs and weighed and np.isfinite(f.gravity) and f.pose > 0.3 and abs(f.gravity) > 5 * f.deviation:
             signs.append((3 * float(np.sign(f.gravity)), f"gravity has a factor of {f.gravity:.2g}"))
         if not signs:
             why = "it does not move" if f.travel < TRAVEL else "no gravity, friction or inertia stands out"

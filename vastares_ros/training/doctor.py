@@ -103,13 +103,17 @@ def examine(
     checks += effort_checks
     moved = _join([p.q for p in pieces], len(joints))
     travel = np.ptp(moved, axis=0) if len(moved) else np.zeros(len(joints))
+    still = [joint for joint, way in zip(joints, travel, strict=True) if way < TRAVEL]
+    if there.any():  # fingers need no effort
+        checks = [replace(c, status="warn") if c.status == "fail" and c.joint in still else c for c in checks]
     checks += _joints(joints, travel, len(moved))
     motion = SmoothMotion.of(pieces, rate) if pieces else None
     seconds = motion.seconds if motion else 0.0
     if motion is None or seconds < LEAST or not (travel > TRAVEL).any():
-        still = seconds >= LEAST
-        why = "the arm stands still" if still else f"{sum(len(r.t) for r in recordings)} samples are too few"
-        needed = f"{why}: record {'motion of all joints' if still else 'a minute of motion'}"
+        if seconds >= LEAST:
+            needed = "the arm stands still: record motion of all joints"
+        else:
+            needed = f"{sum(len(r.t) for r in recordings)} samples are too few: record a minute of motion"
         checks += [Check(name, "unknown", "cannot be told", needed, 0.0) for name in OF_VELOCITY + OF_EFFORT]
         checks += _coverage(joints, robot, pieces)
         return Diagnosis(source, joints, rate, tuple(checks), "")
@@ -217,9 +221,11 @@ def _clock(recordings: Sequence[PublishedSamples], rate: float, stamps: Array) -
 
 
 def _pieces(recordings: Sequence[PublishedSamples], rate: float) -> tuple[list[Episode], Array, list[Check]]:
-    """Continuous pieces, which joints have an effort, shape (J,), and what is said of the others."""
+    """Continuous pieces of the first `MOST` samples; which joints have an effort, shape (J,); what of the others."""
     joints = recordings[0].joints
-    tau, qd = (_join([getattr(r, name) for r in recordings], len(joints)) for name in ("tau", "qd"))
+    room = [max(MOST - start, 0) for start in np.cumsum([0] + [len(r.t) for r in recordings[:-1]])]
+    parts = [(r.t[:n], r.q[:n], r.qd[:n], r.tau[:n]) for r, n in zip(recordings, room, strict=True) if n]
+    tau, qd = (_join([part[i] for part in parts], len(joints)) for i in (3, 2))
     finite = np.isfinite(tau).mean(axis=0)
     there = finite >= 0.5
     checks = []
@@ -234,23 +240,19 @@ def _pieces(recordings: Sequence[PublishedSamples], rate: float) -> tuple[list[E
         elif finite[j] < 1:
             why = f"{1 - finite[j]:.1%} of its values are not finite; these samples are left out"
             checks.append(Check("effort there", "warn", "partly NaN", why, joint=joint))
-    if len({(c.status, c.finding) for c in checks}) == 1 and len(checks) == len(joints):
+    if len({c.finding for c in checks}) == 1 and len(checks) == len(joints):
         checks = [replace(checks[0], joint="")]
-    if there.all() and not checks:
+    if not checks:
         checks.append(Check("effort there", "pass", "yes", "every joint has an effort that changes"))
     if np.isnan(rate):
         return [], there, checks
     pieces: list[Episode] = []
-    held = 0
     no_velocity = ~np.isfinite(qd).any(axis=0)
-    for i, r in enumerate(recordings):
-        values = np.where(there, r.tau, 0.0), np.where(no_velocity, 0.0, r.qd)
-        keep = np.isfinite(values[0]).all(axis=1) & np.isfinite(values[1]).all(axis=1)
-        episodes, _ = cut(f"{i}", joints, rate, r.t[keep], r.q[keep], values[1][keep], values[0][keep])
-        for e in episodes:
-            if held < MOST:
-                pieces.append(e)
-                held += len(e)
+    for i, (t, q, qd, tau) in enumerate(parts):
+        qd, tau = np.where(no_velocity, 0.0, qd), np.where(there, tau, 0.0)
+        keep = np.isfinite(qd).all(axis=1) & np.isfinite(tau).all(axis=1)
+        episodes, _ = cut(str(i), joints, rate, t[keep], q[keep], qd[keep], tau[keep])
+        pieces += episodes
     return pieces, there, checks
 
 
@@ -341,6 +343,10 @@ def _effort(joints: Sequence[str], fit: EffortFit, there: Array, claim: Effort |
     meaning, unit = fit.meaning()
     signs = [s if known else None for s, known in zip(fit.signs(), there, strict=True)]
     checks = [_meaning(meaning, claim), _unit(unit, claim)]
+    if fit.hanging:
+        why = "friction opposes motion, but gravity acts upwards on every joint that it loads"
+        advice = "turn the base in the URDF as the arm is mounted"
+        checks.append(Check("mounting", "warn", "not as in the URDF", why, 0.9, advice=advice))
     if meaning.answer == "external torque":
         checks.append(Check("sign", "unknown", "cannot be told", "external torque is not friction or weight", 0.0))
     else:
