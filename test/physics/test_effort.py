@@ -42,6 +42,11 @@ def test_the_factor_of_gravity_is_one_for_torque_and_one_over_the_gain_for_a_cur
     assert current.meaning()[1].confidence <= 0.8  # a scale would look the same
 
 
+def test_effort_that_is_too_large_for_newton_metres_has_no_unit(free, body):
+    meaning, unit = fitted(replace(free, tau=1000 * free.tau), body).meaning()
+    assert meaning.answer == "with gravity" and unit.answer == "unknown" and "too large" in unit.evidence
+
+
 def test_torque_without_gravity_has_friction_and_external_torque_has_none(free, body):
     still = np.zeros(6)
     gravity = np.array([body.inverse_dynamics(q, still, still) for q in free.q])

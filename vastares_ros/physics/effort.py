@@ -251,8 +251,9 @@ class EffortFit:
         """
         if self._body is None:
             return self._meaning_by_shape()
-        known = [f for f in self.joints if f.loaded and np.isfinite(f.gravity)]
-        names = [n for n, f in zip(self._names, self.joints, strict=True) if f in known]
+        fits = zip(self._names, self.joints, strict=True)
+        loaded = {name: f for name, f in fits if f.loaded and np.isfinite(f.gravity)}
+        known = list(loaded.values())
         if not known:
             why = "gravity hardly changes in these poses: move shoulder and elbow by half a radian or more"
             small = self._small_gravity()
@@ -264,11 +265,11 @@ class EffortFit:
         deviation = float(np.sqrt(weight**2 @ deviations**2) / weight.sum())
         told = f"gravity of the URDF is in it by a factor of {factor:.2g} ± {deviation:.1g}"
         if len(known) > 1:
-            told += f", most by {names[int(np.argmax(weight))]}"
+            told += f", most by {list(loaded)[int(np.argmax(weight))]}"
         no_unit = Verdict("unknown", 0.0, "only gravity tells a unit, and there is none in effort")
-        moving = [f for f in self.joints if f.travel > TRAVEL]
-        rubbing = [f for f in moving if abs(f.friction) > SHARE and abs(f.friction_sigmas) > 3]
-        if 2 * len(rubbing) <= len(moving) and np.median([f.explained for f in moving]) < LOOSE:
+        moving = [f for f in self.joints if f.travel > FAR]
+        rubbing = [f for f in moving if self._rubs(f)]
+        if 2 * len(rubbing) <= len(moving) and np.median([f.explained for f in moving or self.joints]) < LOOSE:
             why = "neither pose nor motion explains effort, and friction is not in it"
             return Verdict("external torque", 0.8, why), no_unit
         if deviation > max(0.3, factor / 2):
@@ -280,6 +281,9 @@ class EffortFit:
         present = float(ndtr((factor - WITHOUT) / np.hypot(deviation, WITHOUT / 3)))
         whole = Verdict("with gravity", present, told)
         low, high = TORQUE_FACTORS
+        if factor > high:
+            why = f"{told}: it is too large for torque in N·m, so it has another scale, or the URDF another tool"
+            return whole, Verdict("unknown", 0.0, why)
         if factor > low:
             inside = float(ndtr(np.log(factor / low) / 0.4) * ndtr(np.log(high / factor) / 0.4))
             return whole, Verdict("N·m", inside, f"{told}; torque in N·m has 1")
@@ -289,7 +293,7 @@ class EffortFit:
 
     def _small_gravity(self) -> Verdict | None:
         """With gravity, where a small one is seen clearly: its factor cannot be told, for want of the tool's mass."""
-        seen = [f for f in self.joints if abs(f.gravity) > 5 * f.deviation and f.pose > 0.3 and f.gravity > WITHOUT]
+        seen = [f for f in self.joints if abs(f.gravity) > max(5 * f.deviation, WITHOUT) and f.pose > 0.3]
         if not seen:
             return None
         best = max(seen, key=lambda f: f.pose)
@@ -301,14 +305,14 @@ class EffortFit:
 
     def _without_gravity(self, told: str, factor: float) -> Verdict:
         """Tell torque without gravity from the controller's external torque: that has no friction and no inertia."""
-        moving = [f for f in self.joints if f.travel > TRAVEL]
-        rubbing = [f for f in moving if abs(f.friction) > SHARE and abs(f.friction_sigmas) > 3]
+        moving = [f for f in self.joints if f.travel > FAR]
+        rubbing = [f for f in moving if self._rubs(f)]
         rubbing = [f for f in rubbing if abs(f.friction) ** 0.5 * f.spread > EXTERNAL * f.limit]
         if 2 * len(rubbing) > len(moving):
             sure = float(ndtr((WITHOUT - factor) / (WITHOUT / 2)))
             return Verdict("without gravity", max(sure, 0.7), f"{told}, and friction of {len(rubbing)} joints is in it")
-        weight = np.array([1 / max(f.body[1], 1e-9) ** 2 for f in moving])
-        inertia = abs(float(weight @ [f.body[0] for f in moving] / weight.sum()))
+        weight = np.array([1 / max(f.body[1], 1e-9) ** 2 for f in self.joints])
+        inertia = abs(float(weight @ [f.body[0] for f in self.joints] / weight.sum()))
         spread = float(weight.sum() ** -0.5)
         if spread < 0.25:  # a body has 1, external torque 0
             found = f"{told}, and inertia by {inertia:.2g} ± {spread:.1g}"
