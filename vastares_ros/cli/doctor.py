@@ -8,6 +8,8 @@ URDF of --robot, --urdf, --bundle or the dataset; without one, little can be sai
 delays, contact and missing motion are checked, too. Each answer has a confidence and its evidence. A question that the
 recording cannot answer is `unknown`, with what would answer it.
 
+With --live, what comes on a topic is examined: move all joints meanwhile.
+
 At the end is the line for a robot file. The exit status is 1 if a check fails: what the robot file, the dataset or the
 bundle says of effort is not what is seen, or nothing can be learned from the recording.
 """
@@ -20,7 +22,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from vastares_ros.cli.console import console, write_json
+from vastares_ros.cli.console import console, progress_of, write_json
 from vastares_ros.core.arm import Arm, resolve_arm
 from vastares_ros.core.errors import ConfigError, DatasetError, RobotError
 from vastares_ros.core.robot import Effort, Robot, choose_driver
@@ -42,17 +44,27 @@ from vastares_ros.report.tables import doctor_table
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.training.doctor import examine, from_episode
 
+SHORTEST, LONGEST = 5.0, 3600.0  # of what is heard live [s]
+
 
 def run(args: argparse.Namespace) -> int:
     """Examine what `args` name and print a check list; the exit status is 1 if a check fails, else 0."""
     if args.json:
         check_file(args.json, args.force)
+    if args.live is not None and not SHORTEST <= args.live <= LONGEST:
+        raise ConfigError(
+            f"--live is {args.live:g}: use {SHORTEST:g} to {LONGEST:g} s",
+            field="--live",
+            value=args.live,
+            lower=SHORTEST,
+            upper=LONGEST,
+        )
     if args.bundle and (args.robot or args.urdf or args.joints):
         raise ConfigError("--bundle knows robot, URDF and joints: leave --robot, --urdf and --joints out")
     bundle = load_bundle(args.bundle) if args.bundle else None
     robot = load_robot(args.robot) if args.robot else known_robot(bundle.robot) if bundle else None
     claim: Effort | None
-    if is_dataset(args.source):
+    if args.live is None and is_dataset(args.source):
         dataset = load_dataset(args.source)
         robot = robot or known_robot(dataset.robot)
         claim, joints = dataset.effort, dataset.joints
@@ -62,8 +74,7 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError("--joints and --topic are of bags: a dataset has been given its joints")
         recordings = [from_episode(e, claim.scale) for e in dataset.episodes]
     else:
-        topic = args.topic or (bundle.topic if bundle else DEFAULT_TOPIC)
-        states = read_joint_states(args.source, topic)
+        states = _states(args, bundle)
         joints, claim = _joints(args.joints or (), states, robot, bundle)
         recordings = [published_samples(states, joints)]
     body = _body(joints, robot, bundle, read_urdf(args.urdf) if args.urdf else "")
@@ -76,6 +87,18 @@ def run(args: argparse.Namespace) -> int:
         console.print("for a robot file, below its driver (see config/robots):")
         console.print(f"  {found.entry}", markup=False)
     return 1 if found.status == "fail" else 0
+
+
+def _states(args: argparse.Namespace, bundle: Bundle | None) -> JointStates:
+    """What the bag holds, or what comes on the topic with `--live`."""
+    if args.live is None:
+        return read_joint_states(args.source, args.topic or (bundle.topic if bundle else DEFAULT_TOPIC))
+    if args.topic:
+        raise ConfigError("with --live, the first argument is the topic: leave --topic out", field="--topic")
+    from vastares_ros.nodes.listener import hear
+
+    with progress_of(f"listening to {args.source}", args.live) as advance:
+        return hear(str(args.source), args.live, advance)
 
 
 def _title(recordings: Sequence[PublishedSamples], source: str, body: RigidBody | None) -> str:

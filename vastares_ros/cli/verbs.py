@@ -203,7 +203,10 @@ def _prepare(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", type=Path, metavar="RECORDING|DATASET", help="what to examine")
+    parser.add_argument(
+        "source", type=Path, metavar="RECORDING|DATASET|TOPIC", help="what to examine; a topic with --live"
+    )
+    parser.add_argument("--live", type=float, metavar="SECONDS", help="listen to the topic for so long, at least 5 s")
     parser.add_argument("--bundle", type=Path, metavar="BUNDLE", help="examine whether this bundle fits, too")
     parser.add_argument(
         "--robot",

@@ -4,7 +4,7 @@
 
 from vastares_ros.io.formats import DEFAULT_TOPIC
 
-from .decode import JOINT_STATE, JointStates, MessageTable, in_order, iter_messages
+from .decode import JOINT_STATE, Collector, JointStates, MessageTable, in_order, iter_messages
 from .read import (
     ABSURD,
     BagFacts,
@@ -25,6 +25,7 @@ from .write import write_joint_states
 __all__ = [
     "ABSURD",
     "BagFacts",
+    "Collector",
     "DEFAULT_TOPIC",
     "JOINT_STATE",
     "JointStateFacts",
