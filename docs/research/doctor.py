@@ -263,6 +263,8 @@ def table(title: str, cases: Iterator[Case]) -> Table:
 def main() -> None:
     """Write the page."""
     data = Path(os.environ.get("VASTARES_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+    if not data.is_dir():
+        raise SystemExit(f"the public recordings are not at {data}: set VASTARES_DATA")
     tables = [table("Simulated UR5", simulated_cases()), table("Public recordings", public_cases(data))]
     PAGE.write_text("\n\n".join([HEAD, *(markdown(t).strip() for t in tables)]) + "\n", encoding="utf-8")
 

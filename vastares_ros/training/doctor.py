@@ -44,7 +44,7 @@ SLOPES = (0.8, 1.25)  # of velocity over the derivative of position
 FITS = 0.7  # share of velocity that the derivative of position explains
 QUICK = 0.1  # speed that tells something of velocity [rad/s]
 LATE = 1.5  # samples by which a signal may be late
-GAINED = 0.1  # share of the residual that a delay of effort has to explain
+GAINED = 0.05  # share of the residual that a delay of effort has to explain
 SURE = 0.75  # confidence from which an answer contradicts a claim
 BEYOND_DOUBT = 0.99  # confidence from which an inverted sign is refused where it would be learned from
 ENOUGH = 0.5  # share of each joint's range that is called covered
@@ -144,15 +144,22 @@ def inverted_joints(joints: Sequence[str], episodes: Sequence[Episode], rate: fl
 
     Args:
         joints: J names.
-        episodes: torque as it is used, scaled.
+        episodes: torque as it is used, scaled; the first `MOST` samples count.
         rate: samples per second [Hz].
         body: by the URDF, with gravity.
     """
-    motion = SmoothMotion.of(episodes, rate)
+    starts = np.cumsum([0, *map(len, episodes)])
+    first = [_rows(e, MOST - start) for e, start in zip(episodes, starts.tolist(), strict=False) if start < MOST]
+    motion = SmoothMotion.of(first, rate)
     if motion.seconds < LEAST:
         return {}
     signs = zip(joints, EffortFit(joints, motion, body).signs(), strict=True)
     return {j: s.evidence for j, s in signs if s.answer == "inverted" and s.confidence > BEYOND_DOUBT}
+
+
+def _rows(e: Episode, samples: int) -> Episode:
+    """The first samples of an episode."""
+    return replace(e, t=e.t[:samples], q=e.q[:samples], qd=e.qd[:samples], tau=e.tau[:samples])
 
 
 def _join(parts: Sequence[Array], columns: int) -> Array:
