@@ -36,8 +36,8 @@ HEAD = """# What `vastares doctor` says
 Recordings whose truth is known, and what `vastares doctor` says of them. Written by `python docs/research/doctor.py`; a
 test runs the simulated ones. A row is right if every answer that is expected is given, and no other check fails.
 
-The thresholds of the doctor were set while looking at the public recordings and at simulated ones of other seeds. So the
-public rows show that it tells these apart, not how often it is right on a robot that it has never seen."""
+The thresholds of the doctor were set while looking at the public recordings and at simulated ones of other seeds. So
+the public rows show that it tells these apart, not how often it is right on a robot that it has never seen."""
 SECONDS = 60.0
 SEED = 20
 GAINS = (13.0, 12.5, 11.0, 9.0, 9.5, 10.0)  # of the simulated drives [N·m/A]
