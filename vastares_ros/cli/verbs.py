@@ -202,6 +202,26 @@ def _prepare(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", type=Path, metavar="RECORDING|DATASET|TOPIC", help="what to examine; a topic with --live"
+    )
+    parser.add_argument("--live", type=float, metavar="SECONDS", help="listen to the topic for so long, at least 5 s")
+    parser.add_argument("--bundle", type=Path, metavar="BUNDLE", help="examine whether this bundle fits, too")
+    parser.add_argument(
+        "--robot",
+        metavar="NAME|FILE",
+        help="robot whose URDF, rate and meaning of effort count: a known one, or a YAML file (default: the bundle's, "
+        "or the dataset's)",
+    )
+    _urdf(parser, "URDF of the arm (default: the robot's)")
+    _topic(parser, f"the bundle's, or {DEFAULT_TOPIC}")
+    parser.add_argument("--joints", nargs="+", metavar="JOINT", help="joints in order (default: the robot's, or all)")
+    _json(parser)
+    _force(parser)
+    _quiet(parser)
+
+
 def _train(parser: argparse.ArgumentParser) -> None:
     _dataset(parser)
     _output(parser, "BUNDLE", "folder to write")
@@ -270,6 +290,9 @@ def _identify(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--test", nargs="+", default=[], metavar="RECORDING", help="recordings to judge the model on")
     parser.add_argument("--validation", nargs="+", default=[], metavar="RECORDING", help="recordings for the bound")
+    parser.add_argument(
+        "--accept-inverted", action="store_true", help="go on where the sign of effort is seen to be inverted"
+    )
     _json(parser)
     _force(parser)
     _quiet(parser)
@@ -459,6 +482,7 @@ def _verb(name: str, summary: str, declare: Declare) -> tuple[str, Verb]:
 VERBS = dict(
     [
         _verb("prepare", "recordings to a dataset", _prepare),
+        _verb("doctor", "what the effort of a recording means, and what is wrong with it", _doctor),
         _verb("identify", "a dataset and a URDF to a bundle of rigid-body dynamics", _identify),
         _verb("train", "a dataset to a bundle with a network", _train),
         _verb("adapt", "a bundle and half a minute with a new tool to a bundle that knows it", _adapt),
