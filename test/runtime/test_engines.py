@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, fields, replace
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -308,35 +309,49 @@ print("torque", engine.torque().tolist())
 """
 
 
-def started(**environment):
-    """What a fresh process is told while it makes an engine, and the torque."""
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=os.environ | environment, capture_output=True, text=True, check=True
-    )
-    *told, torque = done.stdout.splitlines()
-    assert not done.stderr
+def made_by(printed):
+    """What was told while the script made an engine, and the torque."""
+    *told, torque = printed.splitlines()
     return " ".join(told), torque
+
+
+@pytest.fixture
+def made_anew(monkeypatch, capsys):
+    """Runs the script as a process would that has no kernels yet, with settings of numba."""
+
+    def made(**settings):
+        monkeypatch.setattr(compiled, "_kernels", None)
+        for name, value in settings.items():
+            monkeypatch.setattr(numba.config, name, value)
+        exec(SCRIPT, {})
+        said = capsys.readouterr()
+        assert not said.err
+        return made_by(said.out)
+
+    return made
 
 
 @pytest.mark.process
 @pytest.mark.slow
-def test_kernels_are_kept_on_disk_and_compiled_anew_where_what_is_there_is_damaged(tmp_path):
-    kept = {"NUMBA_CACHE_DIR": str(tmp_path)}
-    told, torque = started(**kept)
+def test_kernels_are_kept_on_disk_and_compiled_anew_where_what_is_there_is_damaged(made_anew, tmp_path):
+    told, torque = made_anew(CACHE_DIR=str(tmp_path))
     assert "compiled the kernels of the network in" in told and "once for this computer" in told
-    assert started(**kept) == ("", torque)
+    child = [sys.executable, "-c", SCRIPT]
+    kept = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(child, env=kept, capture_output=True, text=True, check=True)
+    assert not done.stderr and made_by(done.stdout) == ("", torque)
     for file in tmp_path.rglob("*.nbc"):
         file.write_bytes(file.read_bytes()[:1000])  # as by a full disk
     for file in tmp_path.rglob("*torque*.nbi"):
         file.write_bytes(bytes(file.stat().st_size))  # as by a power cut
-    told, again = started(**kept)
+    told, again = made_anew()
     assert "once for this computer" in told and again == torque
+    assert made_anew() == ("", torque)
 
 
-@pytest.mark.process
 @pytest.mark.slow
-def test_where_nothing_can_be_kept_kernels_are_compiled_at_every_start(tmp_path):
+def test_where_nothing_can_be_kept_kernels_are_compiled_at_every_start(made_anew, tmp_path):
+    _, usual = made_anew()
     (tmp_path / "file").touch()
-    no = {"NUMBA_CACHE_DIR": str(tmp_path / "file"), "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
-    told, torque = started(**no)
-    assert "at every start: set NUMBA_CACHE_DIR" in told and torque == started()[1]
+    told, torque = made_anew(CACHE_DIR=str(tmp_path / "file"), CACHE_LOCATOR_CLASSES="UserProvidedCacheLocator")
+    assert "at every start: set NUMBA_CACHE_DIR" in told and torque == usual
