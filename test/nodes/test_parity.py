@@ -92,8 +92,9 @@ def test_every_message_is_answered_with_the_bits_of_offline(bundle_path, other, 
 )
 @pytest.mark.ros
 def test_the_other_methods_run_in_the_node_too(model, engine, bag, tmp_path):
-    dataset = made_dataset()
-    save_bundle(tmp_path / "bundle", fit(dataset, TrainConfig(model=model, epochs=1), torch.device("cpu")))
+    network = {"inducing": 50, "subset": 50} if model == "gpr" else {}
+    config = TrainConfig(model=model, epochs=1, network=network)
+    save_bundle(tmp_path / "bundle", fit(made_dataset(), config, torch.device("cpu")))
     options = ["--rate", "8", "--every", "--engine", engine, "--json", str(tmp_path / "p.json")]
     assert main(["parity", str(tmp_path / "bundle"), str(bag), *options]) == 0
     figures = json.loads((tmp_path / "p.json").read_text())
