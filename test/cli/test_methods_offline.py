@@ -13,6 +13,8 @@ from vastares_ros.io.datasets import write_dataset
 from vastares_ros.io.robots import config_folder
 from vastares_ros.models.methods import METHODS
 
+SMALLER = {"gpr": {"inducing": 100, "subset": 100}}  # configurations of networks that take seconds by default
+
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory, dataset, make_episode):
@@ -24,11 +26,9 @@ def prepared(tmp_path_factory, dataset, make_episode):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_train_and_evaluate(name, prepared, tmp_path, capsys):
-    command = ["train", prepared, "--model", name, "--epochs", "2", "--test", "three", "-o", str(tmp_path / "b")]
-    if name == "gpr":
-        small = tmp_path / "small.yaml"
-        small.write_text("model: gpr\nnetwork: {inducing: 100, subset: 100}\n")
-        command += ["--config", str(small)]
+    (tmp_path / "c.yaml").write_text(f"network: {SMALLER.get(name, {})}")
+    command = ["train", prepared, "--model", name, "--config", str(tmp_path / "c.yaml"), "--epochs", "2"]
+    command += ["--test", "three", "-o", str(tmp_path / "b")]
     folds = name == "mlp"  # the quickest; validation recordings make folds for the bound needless
     assert main([*command, "--json-progress", *([] if folds else ["--validation", "four"])]) == 0
     progress = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]

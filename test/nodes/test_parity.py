@@ -20,7 +20,6 @@ from vastares_ros.core.errors import VastaresError
 from vastares_ros.io.bags import MessageTable, write_joint_states
 from vastares_ros.io.bundles import load_bundle, save_bundle
 from vastares_ros.io.playback import read_playback
-from vastares_ros.models.gpr import GprConfig
 from vastares_ros.nodes.parity_run import run_live
 from vastares_ros.runtime.outputs import OUTPUTS
 from vastares_ros.runtime.parity import compare, run_offline
@@ -93,8 +92,8 @@ def test_every_message_is_answered_with_the_bits_of_offline(bundle_path, other, 
 )
 @pytest.mark.ros
 def test_the_other_methods_run_in_the_node_too(model, engine, bag, tmp_path):
-    small = {"network": GprConfig(inducing=50, subset=50)} if model == "gpr" else {}
-    config = TrainConfig(model=model, epochs=1, **small)
+    network = {"inducing": 50, "subset": 50} if model == "gpr" else {}
+    config = TrainConfig(model=model, epochs=1, network=network)
     save_bundle(tmp_path / "bundle", fit(made_dataset(), config, torch.device("cpu")))
     options = ["--rate", "8", "--every", "--engine", engine, "--json", str(tmp_path / "p.json")]
     assert main(["parity", str(tmp_path / "bundle"), str(bag), *options]) == 0

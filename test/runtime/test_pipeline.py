@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from vastares_ros.core.errors import VastaresError
+from vastares_ros.core.samples import JointSample, seconds
 from vastares_ros.models.va_sta_reslstm import NetworkConfig
 from vastares_ros.runtime.estimator import Estimator, Validity
 from vastares_ros.runtime.outputs import OUTPUTS
@@ -232,7 +233,7 @@ def test_zero_and_drift_see_what_is_answered_or_refused_and_nothing_else(bundle,
     answers = in_batches(pipeline, stream, [1] * 100 + [2] * 140 + [50, *[2] * 35])
     followed = 0
     for i, message in enumerate(stream):
-        sample = Pipeline(bundle).take(*message).sample
+        sample = JointSample(seconds(message[0]), *message[2:])
         estimate = estimator.step(sample)
         if i in answers or np.isnan(estimate.tau_free).all():
             estimate = drift.step(sample, zero.step(sample, estimate), 1000.0)

@@ -26,16 +26,19 @@ from vastares_ros.training.identify import IdentifyConfig
 SMALL = TrainConfig(network=NetworkConfig(window=8, hidden=4, hidden_layers=1), epochs=1)
 
 
-@pytest.fixture
-def cells(tmp_path, dataset):
-    written = write_dataset(tmp_path / "d", dataset)
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory, dataset):
+    folder = tmp_path_factory.mktemp("cells") / "d"
+    written = write_dataset(folder, dataset)
     rows = {"one": Training(SMALL), "two": Training(replace(SMALL, epochs=2))}
-    return make_cells(rows, 2, written, tmp_path / "d", ["three"], [], "cpu")
+    return make_cells(rows, 2, written, folder, ["three"], [], "cpu")
 
 
-def run_one(cell, folder):
-    ((_, result),) = run_cells([cell], folder, jobs=1)
-    return result
+@pytest.fixture(scope="module")
+def two_jobs(tmp_path_factory, cells):
+    """The folder that two processes side by side filled, and the results."""
+    folder = tmp_path_factory.mktemp("two_jobs")
+    return folder, dict(run_cells(cells, folder, jobs=2))
 
 
 def figures(results):
@@ -43,7 +46,7 @@ def figures(results):
 
 
 @pytest.mark.process
-def test_a_cell_is_cached_by_all_that_it_depends_on(tmp_path, cells):
+def test_a_cell_is_cached_by_all_that_it_depends_on(cells, two_jobs):
     keys = {c.key for c in cells}
     assert len(keys) == 4 and [c.recipe.seed for c in cells] == [0, 0, 1, 1]
     cell = cells[0]
@@ -57,22 +60,23 @@ def test_a_cell_is_cached_by_all_that_it_depends_on(tmp_path, cells):
     ]
     assert not keys & {c.key for c in others}
     assert replace(cell, row="renamed").key == cell.key
-    first = run_one(cell, tmp_path / "cells")
-    file = tmp_path / "cells" / cell.key / "result.json"
+    folder, results = two_jobs
+    file = folder / cell.key / "result.json"
     stamp = file.stat().st_mtime_ns
-    assert run_one(cell, tmp_path / "cells") == first and file.stat().st_mtime_ns == stamp
-    assert load_bundle(tmp_path / "cells" / cell.key / "bundle").training["config"]["seed"] == 0
+    ((_, again),) = run_cells([cell], folder, jobs=1)
+    assert again == results[cell] and file.stat().st_mtime_ns == stamp
+    assert load_bundle(folder / cell.key / "bundle").training["config"]["seed"] == 0
 
 
 @pytest.mark.process
-def test_jobs_change_nothing_and_what_is_done_is_read(tmp_path, cells):
-    together = figures(run_cells(cells, tmp_path / "two", jobs=2))
+def test_jobs_change_nothing_and_what_is_done_is_read(tmp_path, cells, two_jobs):
+    together = figures(two_jobs[1].items())
     assert len(together) == 4
-    assert figures(run_cells(cells, tmp_path / "one", jobs=1)) == together
+    assert figures(run_cells(cells, tmp_path, jobs=1)) == together
     for cell in cells:
-        (tmp_path / "two" / cell.key / "bundle" / "bundle.yaml").unlink()  # would be written anew by a second run
-    assert figures(run_cells(cells, tmp_path / "two", jobs=2)) == together
-    assert not list((tmp_path / "two").glob("*/bundle/bundle.yaml"))
+        (tmp_path / cell.key / "bundle" / "bundle.yaml").unlink()  # would be written anew by a second run
+    assert figures(run_cells(cells, tmp_path, jobs=2)) == together
+    assert not list(tmp_path.glob("*/bundle/bundle.yaml"))
 
 
 def test_seeds_of_a_row_in_one_pass_are_what_they_would_be_alone(tmp_path, cells):
@@ -124,13 +128,13 @@ def test_a_cell_that_fails_does_not_stop_the_others(tmp_path, cells):
 
 
 @pytest.mark.process
-def test_ray_gives_the_same_figures(tmp_path, cells):
+def test_ray_gives_the_same_figures(tmp_path, cells, two_jobs):
     pytest.importorskip("ray", reason="Ray is not installed (extra `ray`)")
     bad = replace(cells[0], test=("nowhere",))
     there = dict(run_cells([*cells, bad], tmp_path / "ray", jobs=2, ray_address="local"))
     error = there.pop(bad)
     assert isinstance(error, Exception) and "nowhere" in str(error)
-    assert figures(there.items()) == figures(run_cells(cells, tmp_path / "here", jobs=2))
+    assert figures(there.items()) == figures(two_jobs[1].items())
 
 
 def result(row, seed, a, b):
