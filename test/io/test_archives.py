@@ -393,6 +393,14 @@ def test_npz_without_stamps_needs_a_rate(tmp_path):
     assert recording_from(rows, NAMES, [1.0] * 7, rate=100.0).episodes[0].t[-1] == pytest.approx(5.99)
 
 
+def test_an_absurd_value_is_left_out(tmp_path):
+    q, qd, _, tau = motion()
+    tau[300, 2] = 1e30
+    np.savez(tmp_path / "a.npz", q=q, qd=qd, tau=tau, t=np.arange(600) / 100)
+    recording = recording_from(rows_of(npz, tmp_path / "a.npz"), NAMES, [1.0] * 7)
+    assert recording.nan == 1 and max(np.abs(e.tau).max() for e in recording.episodes) < 1e6
+
+
 def test_a_wrong_npz_names_its_array(tmp_path):
     q, qd, _, tau = motion()
     path = tmp_path / "a.npz"

@@ -39,10 +39,11 @@ def test_recordings_are_added_to_a_dataset(tmp_path, dataset):
         EpisodeRecorder(folder, dataset, "a")
 
 
-def test_samples_with_a_missing_value_are_left_out(tmp_path, dataset):
+@pytest.mark.parametrize("value", [np.nan, 1e6, -1e300])
+def test_samples_with_a_missing_or_absurd_value_are_left_out(tmp_path, dataset, value):
     episode = dataset.episodes[0]
     tau = episode.tau.copy()
-    tau[100] = np.nan
+    tau[100] = value
     record(tmp_path / "d", dataset, replace(episode, tau=tau), "a").finish()
     read = load_dataset(tmp_path / "d")
     assert len(read.episodes[0]) == len(episode) - 1 and read.notes["a"]["nan"] == 1

@@ -25,7 +25,7 @@ from scipy.io.matlab import matfile_version
 
 from vastares_ros.core.arm import joint_limits
 from vastares_ros.core.errors import BagError, ConfigError, DatasetError, one_line
-from vastares_ros.core.samples import Array, Episode
+from vastares_ros.core.samples import Array, Episode, plausible
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate, same_rate
 from vastares_ros.io.formats import FORMAT_NAMES, FORMAT_ROBOTS, RTDE_TORQUE
 from vastares_ros.io.robots import load_robot
@@ -91,7 +91,7 @@ class ArchiveRecording:
         rate: samples per second [Hz].
         time_source: "stamps", or "rows" where time was made from the rate.
         rows: in the file.
-        nan: rows dropped because a value is missing or not finite.
+        nan: rows dropped because a value is missing or not plausible.
         repeats: rows dropped because they repeat the stamp before.
         short: rows dropped because their piece is too short.
         jumps: backward jumps of the stamps.
@@ -119,7 +119,7 @@ class ArchiveRecording:
         found = f"{self.rows} rows: {samples} samples at {self.rate:.1f} Hz"
         lines = [f"{found} in {pieces} piece{'s' * (pieces > 1)} ({duration:.1f} s)"]
         dropped = {
-            "rows with a missing or non-finite value": self.nan,
+            "rows with a missing, non-finite or absurd value": self.nan,
             "rows that repeat a stamp": self.repeats,
             f"rows in pieces shorter than {MIN_PIECE:g} s": self.short,
         }
@@ -488,10 +488,10 @@ def _finite(rows: ArchiveRows, joints: Sequence[str]) -> NDArray[np.bool_]:
     """Which rows are whole, shape (N,); an error where a joint has no value at all."""
     whole = np.ones(len(rows.q), dtype=np.bool_) if rows.t is None else np.isfinite(rows.t)
     for name in ("q", "qd", "tau"):
-        finite = np.isfinite(getattr(rows, name))
+        finite = plausible(getattr(rows, name))
         if len(none := np.flatnonzero(~finite.any(axis=0))):
             raise DatasetError(
-                f"{rows.path}: no {name} of {joints[none[0]]}: every value is missing or not finite",
+                f"{rows.path}: no {name} of {joints[none[0]]}: every value is missing, not finite or absurd",
                 path=rows.path,
                 field=name,
                 joint=joints[none[0]],

@@ -21,7 +21,7 @@ import yaml
 
 from vastares_ros.core.errors import DatasetError, VastaresError, one_line
 from vastares_ros.core.robot import Effort
-from vastares_ros.core.samples import Episode, JointSample
+from vastares_ros.core.samples import Episode, JointSample, plausible
 from vastares_ros.core.sampling import MIN_PIECE, RATE_TOLERANCE, cut, measured_rate, same_rate
 
 from .datasets import INDEX, Dataset, file_name, is_dataset, load_dataset, write_into
@@ -207,7 +207,7 @@ def _adopt(folder: Path, path: Path) -> tuple[Episode, ...]:
         raw = np.stack([column.to_numpy() for column in table.columns], axis=1)
     except (pa.ArrowInvalid, OSError, KeyError, TypeError) as error:
         raise DatasetError(f"{path} is not a recording ({one_line(error)}): move it away", path=path) from error
-    whole = raw[np.isfinite(raw).all(axis=1)]
+    whole = raw[np.isfinite(raw[:, 0]) & plausible(raw[:, 1:]).all(axis=1)]
     t, (q, qd, tau) = whole[:, 0], np.split(whole[:, 1:], 3, axis=1)
     try:
         rate = round(measured_rate(t), 3)

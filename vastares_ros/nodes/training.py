@@ -26,7 +26,7 @@ from vastares_ros.core.coverage import Coverage
 from vastares_ros.core.errors import ConfigError, DatasetError, RobotError, VastaresError
 from vastares_ros.core.joints import JointAssembler
 from vastares_ros.core.robot import Driver, Effort, choose_driver
-from vastares_ros.core.samples import seconds
+from vastares_ros.core.samples import all_plausible, seconds
 from vastares_ros.io.bags import read_joint_states, recording_from
 from vastares_ros.io.datasets import Dataset, is_dataset
 from vastares_ros.io.recorder import recover
@@ -169,10 +169,10 @@ class TrainingNode(ManagedNode):
         if sample is None:
             return
         self._data.add(sample)
-        whole = bool(np.isfinite([sample.q, sample.qd, sample.tau]).all())
+        whole = all(map(all_plausible, (sample.q, sample.qd, sample.tau)))
         self._watch.sample(whole)
         if not whole:
-            self._watch.problem("position, velocity or effort missing, so it is left out: mend the driver")
+            self._watch.problem("position, velocity or effort missing or absurd, so it is left out: mend the driver")
 
     def on_contact(self, message: JointState) -> None:
         """Keep contact, which the estimator reports as effort 1, out of the recording."""

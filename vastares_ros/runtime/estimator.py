@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from vastares_ros.core.external import external_torque
-from vastares_ros.core.samples import Array, JointSample, all_finite
+from vastares_ros.core.samples import Array, JointSample, all_finite, all_plausible, plausible
 from vastares_ros.core.sampling import MAX_GAP, same_rate
 
 from .bundle import Bundle
@@ -38,6 +38,7 @@ class Validity(Enum):
     CLOCK_JUMPED = "clock jumped back"
     REPEATED = "stamp repeated"
     NO_MOTION = "position or velocity missing"
+    NOT_FINITE = "torque not finite"
     WRONG_RATE = "not at the trained rate"
     LATE = "late"  # the estimator never says so: whoever hands the estimate on does
 
@@ -130,9 +131,8 @@ class Estimator:
         Returns:
             Why there is no estimate for it; None where `answer` has one.
         """
-        if not (all_finite(sample.q) and all_finite(sample.qd)):
-            gone = self._joints(~np.isfinite([sample.q, sample.qd]).all(axis=0))
-            return self._refuse(sample, Validity.NO_MOTION, f"joint {gone[0]}", gone)
+        if not (all_plausible(sample.q) and all_plausible(sample.qd)):
+            return self._refuse(sample, Validity.NO_MOTION, *self._absurd(position=sample.q, velocity=sample.qd))
         step = sample.t - self._last
         why = Validity.WARMING_UP
         detail = ""
@@ -145,7 +145,8 @@ class Estimator:
         if why is not Validity.WARMING_UP:
             self.reset()
         self._last = sample.t
-        x, tau_meas = self._chain.step(sample.q, sample.qd, sample.tau)
+        measured = all_plausible(sample.tau)
+        x, tau_meas = self._chain.step(sample.q, sample.qd, sample.tau if measured else self._nothing)
         self.engine.push(x)
         self._steps[:-1] = self._steps[1:]
         self._steps[-1] = step if self._filled else math.nan
@@ -158,20 +159,34 @@ class Estimator:
         fits = same_rate(rate, self.bundle.rate) or same_rate(1 / float(steps.mean()), self.bundle.rate)
         if not fits and not math.isnan(steps[-1]):
             return self._refuse(sample, Validity.WRONG_RATE, f"{rate:.1f} Hz, trained at {self.bundle.rate:.1f} Hz")
-        self._taken = sample, x[: len(self._low)], tau_meas
+        self._taken = sample, x[: len(self._low)], tau_meas, measured
         return None
 
     def answer(self) -> Estimate:
-        """The estimate for the newest sample for which `take` gave None, if no other one but `LEFT_OUT` came since."""
-        sample, motion, tau_meas = self._taken
+        """The estimate for the newest sample for which `take` gave None, if no other one but `LEFT_OUT` came since.
+
+        Where its torque is not finite, what the filter and the window hold cannot be trusted, and both start anew.
+        """
+        sample, motion, tau_meas, measured = self._taken
         tau_free = self.engine.torque()
         tau_ext = external_torque(tau_free, tau_meas)
-        return Estimate(sample.t, tau_free, tau_ext, self.bundle.bound, *self._trust(motion, sample.tau))
+        if not all_finite(tau_ext if measured else tau_free):
+            self.reset()
+            bad = self._joints(~np.isfinite(tau_ext if measured else tau_free))
+            return self._refuse(sample, Validity.NOT_FINITE, f"joint {bad[0]}", bad)
+        trust = self._trust(motion) if measured else (Validity.NO_EFFORT, *self._absurd(effort=sample.tau))
+        return Estimate(sample.t, tau_free, tau_ext, self.bundle.bound, *trust)
 
-    def _trust(self, motion: Array, tau: Array) -> tuple[Validity, str, tuple[str, ...]]:
-        if not all_finite(tau):
-            missing = self._joints(~np.isfinite(tau))
-            return Validity.NO_EFFORT, f"joint {missing[0]}", missing
+    def _absurd(self, **fields: Array) -> tuple[str, tuple[str, ...]]:
+        """The first value that is missing or not plausible, in words, and all joints that have such values."""
+        bad = {name: ~plausible(values) for name, values in fields.items()}
+        name = next(name for name, which in bad.items() if which.any())
+        j = int(bad[name].argmax())
+        joint, value = self.bundle.joints[j], fields[name][j]
+        detail = f"joint {joint}" if np.isnan(value) else f"{name} of {joint} is {value:.3g}"
+        return detail, self._joints(np.any(list(bad.values()), axis=0))
+
+    def _trust(self, motion: Array) -> tuple[Validity, str, tuple[str, ...]]:
         outside = (motion < self._low) | (motion > self._high)  # (2 J,): positions, velocities
         if np.count_nonzero(outside):
             place = int(np.flatnonzero(outside)[0])

@@ -21,7 +21,7 @@ from rosbags.rosbag2 import Reader as Ros2Reader
 
 from vastares_ros.core.errors import BagError, VastaresError, one_line
 from vastares_ros.core.joints import JointAssembler, columns, field
-from vastares_ros.core.samples import Array, Episode, seconds
+from vastares_ros.core.samples import Array, Episode, plausible, seconds
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate
 from vastares_ros.core.scratch import Growing, blocks, empty
 from vastares_ros.io.formats import DEFAULT_TOPIC
@@ -29,8 +29,6 @@ from vastares_ros.io.layout import FIELDS
 
 from .decode import JOINT_STATE, Collector, JointStates, MessageTable, in_order, iter_messages
 from .mcap_chunks import chunk_messages, mcap_storages
-
-ABSURD = 1e6  # no joint is there, that fast or that strong: a damaged file or a broken driver
 
 CHUNK = 2**14  # messages that are decoded at once
 
@@ -56,7 +54,7 @@ class Recording:
         messages: on the topic.
         foreign: messages that hold none of the joints.
         incomplete: partial messages that did not complete a sample.
-        nan: samples dropped because a value was missing, not finite, or above `ABSURD`.
+        nan: samples dropped because a value was missing, or not plausible.
         repeats: samples dropped because they repeat the stamp before.
         short: samples dropped because their piece is too short.
         jumps: backward jumps of the clock.
@@ -459,7 +457,7 @@ class _Samples:
         values = [Growing((len(joints),)) for _ in FIELDS]
         for chunk in states.chunks():
             index, new = self._assemble(chunk, joints)
-            finite = np.abs(new) < ABSURD  # (3, n, J); False for NaN, too
+            finite = plausible(new)  # (3, n, J)
             self._finite += finite.sum(axis=1)
             self._effort |= bool(np.any(new[2]))
             keep = np.asarray(finite.all(axis=(0, 2)))
