@@ -427,7 +427,7 @@ def test_values_that_are_missing_are_told(tmp_path):
     tau[200:210, 2] = np.nan
     recording = recording_from(ArchiveRows("a", tmp_path, q, qd, tau, t), NAMES, [1.0] * 7)
     assert recording.nan == 10 and [len(e) for e in recording.episodes] == [200, 390]
-    assert "a: left out 10 rows with a missing or non-finite value" in recording.lines()
+    assert "a: left out 10 rows with a missing, non-finite or absurd value" in recording.lines()
     assert "a: split at 1 gaps" in recording.lines()
     qd[:, 3] = np.inf
     refused(

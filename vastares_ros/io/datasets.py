@@ -26,6 +26,7 @@ from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode
 from vastares_ros.core.scratch import BLOCK, Growing, blocks
 
+from .configs import load_yaml
 from .folders import sha256, written_folder
 from .robots import known_robot, load_robot, read_urdf
 
@@ -204,7 +205,7 @@ def load_dataset(path: str | Path) -> Dataset:
     if not is_dataset(path):
         raise DatasetError(f"{path} is not a dataset (no {INDEX} in it): make one with `vastares prepare`", path=path)
     try:
-        index = yaml.safe_load((path / INDEX).read_text(encoding="utf-8"))
+        index = load_yaml(path / INDEX)
         if not isinstance(index, Mapping):
             raise DatasetError(f"{path / INDEX} holds no fields: prepare it anew", path=path / INDEX)
         if index["schema"] != SCHEMA:
@@ -219,7 +220,7 @@ def load_dataset(path: str | Path) -> Dataset:
         episodes = _read_episodes(path, index["episodes"], joints)
         head = (index["robot"], joints, index["topic"], effort, float(index["rate_hz"]))
         return Dataset(*head, episodes, index.get("notes", {}), index["sha256"])
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         raise DatasetError(
             f"{path / INDEX} is not valid YAML ({one_line(error)}): prepare it anew", path=path / INDEX
         ) from error

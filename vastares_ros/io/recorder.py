@@ -24,6 +24,7 @@ from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode, JointSample, plausible
 from vastares_ros.core.sampling import MIN_PIECE, RATE_TOLERANCE, cut, measured_rate, same_rate
 
+from .configs import parse_yaml
 from .datasets import INDEX, Dataset, file_name, is_dataset, load_dataset, write_into
 
 DISCARDED = "discarded"  # folder, within a dataset's, of recordings that were dropped from it
@@ -199,7 +200,7 @@ def _adopt(folder: Path, path: Path) -> tuple[Episode, ...]:
     batches = []
     try:
         with pa.ipc.open_stream(path) as stream:
-            head = yaml.safe_load(stream.schema.metadata[b"vastares"])
+            head = parse_yaml(stream.schema.metadata[b"vastares"])
             with suppress(pa.ArrowInvalid, OSError):  # a crash cuts off the last batch; all before it are whole
                 batches.extend(stream)
         table = pa.Table.from_batches(batches, stream.schema)
