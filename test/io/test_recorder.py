@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from vastares_ros.core.errors import DatasetError
@@ -66,6 +67,20 @@ def test_a_recording_that_does_not_fit_is_refused_but_kept(tmp_path, dataset, ma
     (tmp_path / "other" / "note.txt").touch()
     with pytest.raises(DatasetError, match="holds other files"):
         EpisodeRecorder(tmp_path / "other", dataset, "a")
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), pa.ArrowInvalid("No space left on device")])
+def test_a_recording_that_does_not_fit_on_the_disk_is_kept_for_later(tmp_path, dataset, monkeypatch, error):
+    def full(*_):
+        raise error
+
+    recorder = record(tmp_path / "d", dataset, dataset.episodes[0], "a")
+    with monkeypatch.context() as patch:
+        patch.setattr("vastares_ros.io.recorder.write_into", full)
+        with pytest.raises(DatasetError, match=r"No space left on device.*kept as .*a\.recording\.arrows"):
+            recorder.finish()
+    assert [e.name for e in recover(tmp_path / "d")] == ["a"]
+    same(load_dataset(tmp_path / "d").episodes[0], dataset.episodes[0])
 
 
 CRASH = """

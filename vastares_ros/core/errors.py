@@ -80,6 +80,14 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
+def in_words(error: BaseException) -> str:
+    """An error of this package as it is; of another one its kind, too, which its text often needs."""
+    if isinstance(error, VastaresError):
+        return str(error)
+    kind, text = type(error).__name__, one_line(error)
+    return kind if text == kind else f"{kind}: {text:.300}"
+
+
 class BagError(VastaresError):
     """A bag, or a topic in it, cannot be read as joint states."""
 

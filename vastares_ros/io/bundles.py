@@ -175,6 +175,14 @@ def _read_index(path: Path, whole: bool) -> dict[str, Any]:
         raise BundleError(
             f"{path / INDEX}: field {absent[0]!r} is missing: train the bundle anew", path=path, field=absent[0]
         )
+    joints = index["joints"]
+    named = isinstance(joints, list) and all(isinstance(joint, str) for joint in joints)
+    if not named or not 0 < len(set(joints)) == len(joints) <= MOST_JOINTS:
+        raise BundleError(
+            f"{path / INDEX}: joints must be 1 to {MOST_JOINTS} different names: train the bundle anew",
+            path=path,
+            field="joints",
+        )
     for name in _files(index) if whole else ():
         if not (path / name).is_file():
             raise BundleError(f"{path / name} is missing: copy the whole bundle folder", path=path / name)
@@ -242,8 +250,6 @@ def load_bundle(path: str | Path) -> Bundle:
 
 def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
     joints = tuple(index["joints"])
-    if not all(isinstance(j, str) for j in joints) or not 0 < len(set(joints)) == len(joints) <= MOST_JOINTS:
-        raise ValueError(f"joints must be 1 to {MOST_JOINTS} different names, and are {len(joints)}")
     if index["rate_tolerance"] != RATE_TOLERANCE:
         raise ValueError(f"rate_tolerance is {index['rate_tolerance']}, this version keeps {RATE_TOLERANCE}")
     method = str(index["model"]["name"])

@@ -90,23 +90,23 @@ def _check(text: str) -> None:
     nodes: dict[str, int | None] = {}  # anchor -> nodes it stands for; None while it is open
     open_: list[tuple[str | None, int]] = []  # anchor of each node that is open, and the nodes before it
     count = 0
+    event: Any
     for event in yaml.parse(text, _C):
         where = f"line {event.start_mark.line + 1}"
+        anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
         if isinstance(event, yaml.AliasEvent):
-            more = nodes.get(event.anchor, 0)
+            more = nodes.get(anchor, 0)
             if more is None:
-                raise yaml.YAMLError(f"{where}: alias {event.anchor} is within itself")
+                raise yaml.YAMLError(f"{where}: alias {anchor} is within itself")
             count += more
         elif isinstance(event, yaml.NodeEvent):
-            if event.tag and event.tag != "!":
-                raise yaml.YAMLError(f"{where}: tag {_short(event.tag)} is not used here, leave it out")
+            if tag and tag != "!":
+                raise yaml.YAMLError(f"{where}: tag {_short(tag)} is not used here, leave it out")
             count += 1
             if isinstance(event, yaml.CollectionStartEvent):
-                open_.append((event.anchor, count - 1))
-                if event.anchor:
-                    nodes[event.anchor] = None
-            elif event.anchor:
-                nodes[event.anchor] = 1
+                open_.append((anchor, count - 1))
+            if anchor:
+                nodes[anchor] = None if isinstance(event, yaml.CollectionStartEvent) else 1
         elif isinstance(event, yaml.CollectionEndEvent):
             anchor, before = open_.pop()
             if anchor:

@@ -86,7 +86,10 @@ class EpisodeRecorder:
         Raises:
             DatasetError: it holds no usable piece, or another rate than the dataset; the stream is then kept as a file.
         """
-        self._close()
+        try:
+            self._close()
+        except OSError as error:
+            raise _not_written(self.name, self._folder, self._path, error) from error
         return _adopt(self._folder, self._path)
 
     def move_aside(self) -> Path:
@@ -237,6 +240,19 @@ def _adopt(folder: Path, path: Path) -> tuple[Episode, ...]:
         new = replace(new, episodes=old.episodes + new.episodes, notes={**old.notes, **notes})
     else:
         new = replace(new, notes=notes)
-    write_into(folder, new)
+    try:
+        write_into(folder, new)
+    except (OSError, pa.ArrowException) as error:
+        raise _not_written(head["name"], folder, path, error) from error
     path.unlink()
     return episodes
+
+
+def _not_written(name: str, folder: Path, path: Path, error: Exception) -> DatasetError:
+    """A full disk, for one: the stream stays where `recover` finds it."""
+    return DatasetError(
+        f"recording {name!r} is not added to the dataset yet: {folder} cannot be written ({one_line(error)}): free "
+        f"some space. It is kept as {path}, and is added when the node is configured again",
+        recording=name,
+        path=path,
+    )
