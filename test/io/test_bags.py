@@ -602,3 +602,12 @@ def test_mcap_chunks_give_the_order_of_the_library(tmp_path, disorder, monkeypat
     np.testing.assert_array_equal(reading.in_order(states, "receive_ns"), [ns for ns, _ in expected])
     by_bytes = dict(zip(raw, table().stamp_ns, strict=True))
     np.testing.assert_array_equal(reading.in_order(states, "stamp_ns"), [by_bytes[one] for _, one in expected])
+
+
+@pytest.mark.parametrize("storage", ["bare.db3", "sqlite3", "bare.mcap"])
+@pytest.mark.parametrize("name", ["what?", "a#b", "a%20b", "a b", "%3f#?"])
+def test_a_name_may_hold_what_a_uri_may_not(tmp_path, name, storage):
+    path = write(tmp_path / "bag", rows(table()), storage)
+    (tmp_path / name).mkdir()
+    path = path.rename(tmp_path / name / f"{name}{path.suffix}")
+    assert len(read_joint_states(path)) == len(table())

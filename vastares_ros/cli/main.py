@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 
 from vastares_ros import __version__
-from vastares_ros.core.errors import VastaresError
+from vastares_ros.core.errors import VastaresError, printable
 
 from .verbs import VERBS, Parser, help_of, parser_of
 
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         message = f"{what}: check the path, who may use it, and the free space"
-    print(f"vastares {verb}: error: {message}", file=sys.stderr)
+    print(printable(f"vastares {verb}: error: {message}"), file=sys.stderr)
     return 2
 
 

@@ -14,6 +14,14 @@ from typing import Any, TypeVar
 E = TypeVar("E", bound="VastaresError")
 
 
+def printable(text: str) -> str:
+    r"""Text of which nothing acts on a terminal or a log: control characters are shown as `\x1b`.
+
+    Names of joints, topics and files come from others.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class VastaresError(Exception):
     """Base of every error that is shown to a user without a traceback.
 
@@ -48,7 +56,7 @@ class VastaresError(Exception):
         robot: str | None = None,
     ):
         """Say in `message` what is wrong and what to do; the rest is what it names, see `Attributes`."""
-        super().__init__(message)
+        super().__init__(printable(message))
         self.joint = joint
         self.field = field
         self.value = value

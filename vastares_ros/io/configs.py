@@ -95,7 +95,7 @@ def _check(text: str) -> None:
         where = f"line {event.start_mark.line + 1}"
         anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
         if isinstance(event, yaml.AliasEvent):
-            more = nodes.get(anchor, 0)
+            more = nodes.get(str(anchor), 0)
             if more is None:
                 raise yaml.YAMLError(f"{where}: alias {anchor} is within itself")
             count += more

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from vastares_ros.core.errors import printable
 from vastares_ros.runtime.estimator import Estimate, Validity
 
 PERIOD = 1.0  # seconds between two reports
@@ -68,7 +69,7 @@ class Report:
         return DiagnosticStatus(
             level=bytes([worst.level]),
             name=name,
-            message=worst.text,
+            message=printable(worst.text),
             hardware_id=hardware,
             values=[KeyValue(key=key, value=_text(value)) for key, value in self.values.items()],
         )
@@ -284,4 +285,4 @@ class Tally:
 
 
 def _text(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else printable(str(value))

@@ -30,7 +30,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
-from vastares_ros.core.errors import BundleError, ConfigError, RobotError, VastaresError, in_words
+from vastares_ros.core.errors import BundleError, ConfigError, RobotError, VastaresError, in_words, printable
 from vastares_ros.io.bundles import load_bundle, read_index
 from vastares_ros.io.layout import FIELDS
 from vastares_ros.io.robots import bundle_arm, read_urdf
@@ -579,11 +579,12 @@ class EstimatorNode(ManagedNode):
         b = self._bundle
         recordings = b.training["split"]["training"]
         window = b.model.config.window
-        self.get_logger().info(
+        text = (
             f"{what} {self._path}: {b.robot}, {', '.join(b.joints)} at {b.rate:g} Hz, window of {window} samples, "
             f"{self._device}, {self._pipeline.engine.name}, torque in {b.effort.unit}, "
             f"trained on {_few(recordings)}, {_score(b)}"
         )
+        self.get_logger().info(printable(text))
 
 
 def main(args: Sequence[str]) -> int:

@@ -26,7 +26,7 @@ from rclpy.parameter import Parameter as RosParameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from vastares_ros.core.errors import ConfigError, VastaresError, in_words
+from vastares_ros.core.errors import ConfigError, VastaresError, in_words, printable
 from vastares_ros.nodes.diagnostics import PERIOD, Finding, Level, Report
 from vastares_ros.nodes.interfaces import (
     AUTOSTART,
@@ -297,7 +297,7 @@ class ManagedNode(LifecycleNode):
 
     def _log(self, finding: Finding) -> None:
         if self._is_due(finding.key):
-            self.get_logger().warning(finding.text)
+            self.get_logger().warning(printable(finding.text))
 
     def _is_due(self, key: str) -> bool:
         """Whether `WARN_PERIOD` has passed since this was last asked and true."""

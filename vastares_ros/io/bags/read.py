@@ -37,6 +37,13 @@ _REPAIR = {".bag": "rosbag reindex", ".mcap": "mcap recover", ".db3": "sqlite3's
 Reader = Ros1Reader | Ros2Reader
 
 
+class _Quoted(type(Path())):  # type: ignore[misc]
+    """A path in which nothing is taken for a part of a URI: that is how rosbags opens sqlite3 files, by an f-string."""
+
+    def __format__(self, spec: str) -> str:
+        return str(self).translate({ord(c): f"%{ord(c):02x}" for c in "?#%"})
+
+
 @dataclass(frozen=True)
 class Recording:
     """The samples of the arm in one bag: continuous episodes, and the count of what is left out.
@@ -385,7 +392,7 @@ def _reader(path: Path) -> tuple[Reader, tuple[str, ...]]:
             raise BagError(f"{file} is empty: record it again", path=file)
     notes: tuple[str, ...] = ()
     if (path / "metadata.yaml").is_file():
-        folder = Ros2Reader(path)
+        folder = Ros2Reader(_Quoted(path))
         try:
             folder.open()
             return folder, ()
@@ -400,7 +407,7 @@ def _reader(path: Path) -> tuple[Reader, tuple[str, ...]]:
         raise BagError(
             f"{path} holds {len(files)} bag files and no metadata.yaml: name them one by one ({names})", path=path
         )
-    reader: Reader = Ros1Reader(files[0]) if files[0].suffix == ".bag" else Ros2Reader(files[0])
+    reader: Reader = Ros1Reader(files[0]) if files[0].suffix == ".bag" else Ros2Reader(_Quoted(files[0]))
     reader.open()
     return reader, notes
 
