@@ -4,7 +4,9 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,7 @@ import pytest
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.robot import Effort
 from vastares_ros.io.datasets import load_dataset, write_dataset
-from vastares_ros.io.recorder import EpisodeRecorder, discard_recording, recover
+from vastares_ros.io.recorder import EpisodeRecorder, check_recordable, discard_recording, recover
 
 
 def same(a, b):
@@ -81,6 +83,53 @@ def test_a_recording_that_does_not_fit_on_the_disk_is_kept_for_later(tmp_path, d
             recorder.finish()
     assert [e.name for e in recover(tmp_path / "d")] == ["a"]
     same(load_dataset(tmp_path / "d").episodes[0], dataset.episodes[0])
+
+
+def test_a_file_that_no_index_lists_is_not_taken_for_a_recording(tmp_path, dataset):
+    folder = tmp_path / "d"
+    record(folder, dataset, dataset.episodes[0], "a").finish()
+    (folder / "b.parquet").write_bytes((folder / "a.parquet").read_bytes())  # of a recording that was dropped, say
+    record(folder, dataset, dataset.episodes[1], "b").finish()
+    same(load_dataset(folder).episodes[1], dataset.episodes[1])
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("write", range(1, 5))
+def test_a_recording_that_is_cut_off_at_any_write_is_added_by_the_next_start(
+    tmp_path, dataset, monkeypatch, write, first
+):
+    folder = tmp_path / "d"
+    if not first:
+        record(folder, dataset, dataset.episodes[0], "a").finish()
+    recorder = record(folder, dataset, dataset.episodes[1], "b")
+
+    class Killed(BaseException):
+        pass
+
+    done = 0
+    replace_, unlink = Path.replace, Path.unlink
+
+    def killing(real):
+        def each(self, *args, **options):
+            nonlocal done
+            done += 1
+            if done >= write:
+                raise Killed
+            return real(self, *args, **options)
+
+        return each
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killing(replace_))
+        patch.setattr(Path, "unlink", killing(unlink))  # what is killed unlinks nothing
+        with suppress(Killed):
+            recorder.finish()
+    check_recordable(folder)
+    recover(folder)
+    read = load_dataset(folder)
+    assert [e.name for e in read.episodes] == (["b"] if first else ["a", "b"])
+    same(read.episodes[-1], dataset.episodes[1])
+    assert not list(folder.glob("*.arrows"))
 
 
 CRASH = """

@@ -27,7 +27,7 @@ from vastares_ros.core.samples import Episode
 from vastares_ros.core.scratch import BLOCK, Growing, blocks
 
 from .configs import load_yaml
-from .folders import sha256, written_folder
+from .folders import sha256, written_file, written_folder
 from .robots import known_robot, load_robot, read_urdf
 
 SCHEMA = 1
@@ -104,20 +104,26 @@ class DatasetWriter:
     """
 
     def __init__(self, folder: Path):
+        """Write into a folder; an episode that its index lists, and whose file is whole, is not written again."""
         self._folder = folder
+        index = load_yaml(folder / INDEX) if is_dataset(folder) else {}
+        self._whole = {entry["file"]: entry["sha256"] for entry in index.get("episodes", ())}
         self._entries: list[dict[str, Any]] = []
         self.episodes = self.samples = 0
 
     def add(self, episode: Episode) -> None:
         """Write the file of an episode, unless it is there."""
         file = self._folder / f"{file_name(episode.name)}.parquet"
-        if not file.exists():
-            partial = file.with_suffix(".partial")
+        digest = sha256(file) if file.name in self._whole and file.is_file() else ""
+        if not digest or digest != self._whole[file.name]:
             schema = _table(episode, slice(0, 0)).schema
-            with pq.ParquetWriter(partial, schema, use_dictionary=False) as writer:  # numbers hardly repeat
+            with (
+                written_file(file) as partial,
+                pq.ParquetWriter(partial, schema, use_dictionary=False) as writer,  # numbers hardly repeat
+            ):
                 for rows in blocks(len(episode), ROW_GROUP):
                     writer.write_table(_table(episode, rows))
-            partial.replace(file)
+            digest = sha256(file)
         self._entries.append(
             {
                 "name": episode.name,
@@ -125,7 +131,7 @@ class DatasetWriter:
                 "file": file.name,
                 "samples": len(episode),
                 "seconds": round(episode.duration, 3),
-                "sha256": sha256(file),
+                "sha256": digest,
             }
         )
         self.episodes += 1
@@ -153,9 +159,8 @@ class DatasetWriter:
             "notes": {name: dict(notes) for name, notes in dataset.notes.items()},
             "sha256": total,
         }
-        partial = self._folder / (INDEX + ".partial")
-        partial.write_text(yaml.safe_dump(index, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        partial.replace(self._folder / INDEX)
+        with written_file(self._folder / INDEX) as partial:
+            partial.write_text(yaml.safe_dump(index, sort_keys=False, allow_unicode=True), encoding="utf-8")
         return replace(dataset, sha256=total)
 
 

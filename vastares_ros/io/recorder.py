@@ -26,6 +26,7 @@ from vastares_ros.core.sampling import MIN_PIECE, RATE_TOLERANCE, cut, measured_
 
 from .configs import parse_yaml
 from .datasets import INDEX, Dataset, file_name, is_dataset, load_dataset, write_into
+from .folders import PARTIAL
 
 DISCARDED = "discarded"  # folder, within a dataset's, of recordings that were dropped from it
 _RECORDING = ".recording.arrows"  # suffix of an episode that is being recorded
@@ -179,7 +180,11 @@ def check_recordable(folder: Path) -> None:
     """
     if is_dataset(folder) or not folder.is_dir():
         return
-    if not all(p.name == DISCARDED or p.name.endswith((_RECORDING, _KEPT)) for p in folder.iterdir()):
+    names = [path.name for path in folder.iterdir()]
+    ours: tuple[str, ...] = (_RECORDING, _KEPT, PARTIAL)
+    if any(name.endswith(_RECORDING) for name in names):
+        ours += (".parquet",)  # of a recording that was cut off while it was added; its stream is still there
+    if not all(name == DISCARDED or name.endswith(ours) for name in names):
         raise DatasetError(
             f"{folder} holds other files and no {INDEX}: choose another folder for the dataset", path=folder
         )
@@ -219,6 +224,12 @@ def _adopt(folder: Path, path: Path) -> tuple[Episode, ...]:
         if not episodes:
             raise DatasetError(f"no continuous piece of {MIN_PIECE:g} s in {len(raw)} samples")
         old = load_dataset(folder) if is_dataset(folder) else None
+        if old and any(e.recording == head["name"] for e in old.episodes):
+            there = [e for e in old.episodes if e.recording == head["name"]]
+            if len(there) != len(episodes) or not all(map(_same, there, episodes)):
+                raise DatasetError("the dataset holds another recording of this name")
+            path.unlink()  # it was added, and cut off right after that
+            return tuple(there)
         if old and not same_rate(rate, old.rate):
             raise DatasetError(
                 f"recorded at {rate:g} Hz, the dataset has {old.rate:g} Hz",
@@ -246,6 +257,11 @@ def _adopt(folder: Path, path: Path) -> tuple[Episode, ...]:
         raise _not_written(head["name"], folder, path, error) from error
     path.unlink()
     return episodes
+
+
+def _same(a: Episode, b: Episode) -> bool:
+    """Whether two episodes hold the same samples."""
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("t", "q", "qd", "tau"))
 
 
 def _not_written(name: str, folder: Path, path: Path, error: Exception) -> DatasetError:
