@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vastares_ros.core.errors import OutputError
+from vastares_ros.core.errors import DatasetError, OutputError
 
 PARTIAL = ".partial"  # suffix of what is not yet whole
+SMALL = 2**28  # bytes: what unpacks to less is no danger
+MOST_UNPACKED = 200  # times its size: numbers of a robot unpack to 20 times at the most
 
 
 def check_output(path: Path, marker: str, force: bool) -> None:
@@ -102,6 +104,20 @@ def written_file(path: Path) -> Iterator[Path]:
 def scratch_beside(path: Path) -> Path:
     """A name beside `path` that nobody else has: two writers never share it, and it is never a file of the user."""
     return path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
+
+
+def check_unpacked(path: Path, unpacked: int) -> None:
+    """Refuse a file that unpacks to far more than recordings do, before it fills the memory.
+
+    Raises:
+        DatasetError: `unpacked` [bytes] is too much for its size.
+    """
+    if unpacked > max(SMALL, MOST_UNPACKED * path.stat().st_size):
+        raise DatasetError(
+            f"{path} unpacks to {unpacked / 1e9:.1f} GB or more, {MOST_UNPACKED} times its size: is it damaged? Write "
+            "it without compression",
+            path=path,
+        )
 
 
 def sha256(path: Path) -> str:
