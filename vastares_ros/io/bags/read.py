@@ -10,27 +10,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import chain, combinations, islice
+from itertools import chain, combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.interfaces import Connection
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader as Ros2Reader
+from rosbags.rosbag2.reader import DirectoryReader
+from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 
 from vastares_ros.core.errors import BagError, VastaresError, one_line
 from vastares_ros.core.joints import JointAssembler, columns, field
 from vastares_ros.core.samples import Array, Episode, plausible, seconds
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate
 from vastares_ros.core.scratch import Growing, blocks, empty
+from vastares_ros.io.configs import load_yaml
 from vastares_ros.io.formats import DEFAULT_TOPIC
 from vastares_ros.io.layout import FIELDS
 
 from .decode import JOINT_STATE, Collector, JointStates, MessageTable, in_order, iter_messages
-from .mcap_chunks import chunk_messages, mcap_storages
+from .mcap_chunks import chunk_messages, mcap_storages, unpacked
 
 CHUNK = 2**14  # messages that are decoded at once
+CHUNK_BYTES = 2**26  # of them, or little more
+_SQLITE_LIMIT_LENGTH = 0  # number of the limit of sqlite3
+LARGEST_MESSAGE = 2**24  # bytes; joint states of a robot have a thousand
 
 _REPAIR = {".bag": "rosbag reindex", ".mcap": "mcap recover", ".db3": "sqlite3's .recover"}
 
@@ -233,13 +240,20 @@ def read_joint_states(path: str | Path, topic: str = DEFAULT_TOPIC) -> JointStat
 def _batches(reader: Reader, wanted: Sequence[Connection]) -> Iterator[tuple[list[int], list[bytes]]]:
     """Receive times [ns] and serialised messages of some connections, `CHUNK` or so at a time, in bag order."""
     storages = mcap_storages(reader, wanted) if isinstance(reader, Ros2Reader) else None
-    if storages is None:
-        messages = reader.messages(connections=wanted)
-        while chunk := list(islice(messages, CHUNK)):
-            yield [received for _, received, _ in chunk], [raw for _, _, raw in chunk]
-        return
     times: list[int] = []
     held: list[bytes] = []
+    if storages is None:
+        size = 0
+        for received, raw in _messages(reader, wanted):
+            times.append(received)
+            held.append(raw)
+            size += len(raw)
+            if len(held) == CHUNK or size > CHUNK_BYTES:
+                yield times, held
+                times, held, size = [], [], 0
+        if held:
+            yield times, held
+        return
     for storage, channels in storages:
         for more_times, more in chunk_messages(storage, channels):
             times += more_times
@@ -249,6 +263,25 @@ def _batches(reader: Reader, wanted: Sequence[Connection]) -> Iterator[tuple[lis
                 times, held = times[CHUNK:], held[CHUNK:]
     if held:
         yield times, held
+
+
+def _messages(reader: Reader, wanted: Sequence[Connection]) -> Iterator[tuple[int, bytes]]:
+    """Receive time [ns] and bytes of each message, of at most `LARGEST_MESSAGE`."""
+    storage = reader.storage if isinstance(reader, Ros2Reader) else None
+    packed = isinstance(storage, DirectoryReader) and storage.metadata.compression_mode == "message"
+    storages: Sequence[Any] = storage.storages if isinstance(storage, DirectoryReader) else [storage]
+    for one in storages:
+        if isinstance(one, Sqlite3Reader) and one.dbconn:
+            one.dbconn.limit(_SQLITE_LIMIT_LENGTH, LARGEST_MESSAGE)
+    if not packed:
+        for _, received, raw in reader.messages(connections=wanted):
+            yield received, raw
+        return
+    alike = [(c.topic, c.msgtype, c.ext) for c in wanted]
+    for one in storages:  # as rosbags does it, which unpacks without a limit
+        connections = [c for c in one.connections if (c.topic, c.msgtype, c.ext) in alike]
+        for _, received, raw in one.messages(connections) if connections else ():
+            yield received, unpacked(raw, LARGEST_MESSAGE)
 
 
 def published_names(states: JointStates) -> tuple[str, ...]:
@@ -394,6 +427,7 @@ def _reader(path: Path) -> tuple[Reader, tuple[str, ...]]:
     if (path / "metadata.yaml").is_file():
         folder = Ros2Reader(_Quoted(path))
         try:
+            load_yaml(path / "metadata.yaml")  # rosbags reads it without a limit
             folder.open()
             return folder, ()
         except Exception as error:  # as in `_open`
