@@ -85,6 +85,17 @@ def test_a_recording_that_does_not_fit_on_the_disk_is_kept_for_later(tmp_path, d
     same(load_dataset(tmp_path / "d").episodes[0], dataset.episodes[0])
 
 
+@pytest.mark.parametrize("hz", [2, 10, 20])
+def test_a_recording_of_two_publishers_is_refused(tmp_path, dataset, make_episode, hz):
+    episode = make_episode("long", samples=1500)
+    recorder, stands = EpisodeRecorder(tmp_path / "d", dataset, "a"), next(iter(episode))
+    other = [replace(stands, t=stands.t + i / hz + 0.003) for i in range(1, 11 * hz)]
+    for sample in sorted([*episode, *other], key=lambda s: s.t):
+        recorder.append(sample)
+    with pytest.raises(DatasetError, match="two publishers seem to publish the same joints"):
+        recorder.finish()
+
+
 def test_a_file_that_no_index_lists_is_not_taken_for_a_recording(tmp_path, dataset):
     folder = tmp_path / "d"
     record(folder, dataset, dataset.episodes[0], "a").finish()

@@ -22,7 +22,7 @@ import yaml
 from vastares_ros.core.errors import DatasetError, VastaresError, one_line
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Episode, JointSample, plausible
-from vastares_ros.core.sampling import MIN_PIECE, RATE_TOLERANCE, cut, measured_rate, same_rate
+from vastares_ros.core.sampling import MIN_PIECE, RATE_TOLERANCE, cut, measured_rate, same_rate, two_publishers
 
 from .configs import parse_yaml
 from .datasets import INDEX, Dataset, file_name, is_dataset, load_dataset, write_into
@@ -220,6 +220,10 @@ def _adopt(folder: Path, path: Path) -> tuple[Episode, ...]:
     t, (q, qd, tau) = whole[:, 0], np.split(whole[:, 1:], 3, axis=1)
     try:
         rate = round(measured_rate(t), 3)
+        if count := two_publishers(t, q, rate):
+            raise DatasetError(
+                f"two publishers seem to publish the same joints ({count} of {len(t)} positions do not follow)"
+            )
         episodes, cuts = cut(head["name"], joints, rate, t, q, qd, tau)
         if not episodes:
             raise DatasetError(f"no continuous piece of {MIN_PIECE:g} s in {len(raw)} samples")

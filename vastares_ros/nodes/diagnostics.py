@@ -20,7 +20,8 @@ PERIOD = 1.0  # seconds between two reports
 IDLE_LOOKS = 2  # reports without a sample before that is a finding
 PAUSE = 1.0  # seconds without a sample that are a pause, rather than lost samples
 FULL = 0.8  # share of a period that is too much for an estimate: to take and send messages costs the rest
-INTERLEAVED = {v.value for v in (Validity.CLOCK_JUMPED, Validity.REPEATED, Validity.WRONG_RATE)}  # by two publishers
+MIXED = (Validity.CLOCK_JUMPED, Validity.REPEATED, Validity.WRONG_RATE, Validity.TWO_PUBLISHERS)
+INTERLEAVED = {v.value for v in MIXED}  # by two publishers
 LOSSES = {v.value for v in (Validity.GAP, Validity.WRONG_RATE, Validity.LATE)}  # of a node that is too slow
 MANY = 0.05  # share of the samples of a second that is worth a finding where they are passed over
 

@@ -68,6 +68,7 @@ NEXT_STEP = {
     Validity.REPEATED: "so it is left out: does the driver fill header.stamp?",
     Validity.NO_MOTION: "so it is left out: the driver must publish position and velocity",
     Validity.NOT_FINITE: "so filter and window start anew: is the bundle unfit for this motion? Train it anew",
+    Validity.TWO_PUBLISHERS: "a position between two others does not follow: end all publishers but one",
     Validity.WRONG_RATE: "set the driver to that rate, or record and train at this one",
     Validity.LATE: "use a smaller network, a rigid-body model or another `engine`, or free the computer",
 }

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from vastares_ros.core.external import external_torque
 from vastares_ros.core.samples import Array, JointSample, all_finite, all_plausible, plausible
-from vastares_ros.core.sampling import MAX_GAP, same_rate
+from vastares_ros.core.sampling import CROWDED, MAX_GAP, same_rate, strays
 
 from .bundle import Bundle
 from .engines import make_engine
 
 RANGE_MARGIN = 0.05  # of a joint's training range, on either side
+MIXED = 1.0  # seconds that a sample of a second publisher makes what follows doubtful
 RATE_STEPS = 7  # steps at least that the rate is measured over
 
 
@@ -39,6 +40,7 @@ class Validity(Enum):
     REPEATED = "stamp repeated"
     NO_MOTION = "position or velocity missing"
     NOT_FINITE = "torque not finite"
+    TWO_PUBLISHERS = "two publishers mixed"
     WRONG_RATE = "not at the trained rate"
     LATE = "late"  # the estimator never says so: whoever hands the estimate on does
 
@@ -111,7 +113,8 @@ class Estimator:
         self._chain.reset()
         self._filled = 0
         self._steps[:] = math.nan
-        self._last = -math.inf
+        self._last = self._before = self._mixed = -math.inf  # stamps of the last two samples, and of a stray one
+        self._q = self._q_before = self._nothing
 
     def warm_up(self) -> None:
         """Estimate made-up samples and forget them: torch sets itself up in its first passes, which take longer."""
@@ -144,7 +147,12 @@ class Estimator:
             why, detail = Validity.GAP, f"{step:.3f} s without a sample"
         if why is not Validity.WARMING_UP:
             self.reset()
-        self._last = sample.t
+        if (sample.t - self._before) * self.bundle.rate <= CROWDED:  # as three samples of one publisher never are
+            t, q = [self._before, self._last, sample.t], [self._q_before, self._q, sample.q]
+            if strays(np.array(t), np.array(q), self.bundle.rate)[0]:
+                self._mixed = sample.t
+        self._before, self._last = self._last, sample.t
+        self._q_before, self._q = self._q, sample.q
         measured = all_plausible(sample.tau)
         x, tau_meas = self._chain.step(sample.q, sample.qd, sample.tau if measured else self._nothing)
         self.engine.push(x)
@@ -174,7 +182,7 @@ class Estimator:
             self.reset()
             bad = self._joints(~np.isfinite(tau_ext if measured else tau_free))
             return self._refuse(sample, Validity.NOT_FINITE, f"joint {bad[0]}", bad)
-        trust = self._trust(motion) if measured else (Validity.NO_EFFORT, *self._absurd(effort=sample.tau))
+        trust = self._trust(sample.t, motion) if measured else (Validity.NO_EFFORT, *self._absurd(effort=sample.tau))
         return Estimate(sample.t, tau_free, tau_ext, self.bundle.bound, *trust)
 
     def _absurd(self, **fields: Array) -> tuple[str, tuple[str, ...]]:
@@ -186,7 +194,9 @@ class Estimator:
         detail = f"joint {joint}" if np.isnan(value) else f"{name} of {joint} is {value:.3g}"
         return detail, self._joints(np.any(list(bad.values()), axis=0))
 
-    def _trust(self, motion: Array) -> tuple[Validity, str, tuple[str, ...]]:
+    def _trust(self, t: float, motion: Array) -> tuple[Validity, str, tuple[str, ...]]:
+        if t - self._mixed < MIXED:
+            return Validity.TWO_PUBLISHERS, f"{t - self._mixed:.3f} s ago", ()
         outside = (motion < self._low) | (motion > self._high)  # (2 J,): positions, velocities
         if np.count_nonzero(outside):
             place = int(np.flatnonzero(outside)[0])

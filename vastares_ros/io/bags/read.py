@@ -25,7 +25,7 @@ from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 from vastares_ros.core.errors import BagError, VastaresError, one_line
 from vastares_ros.core.joints import JointAssembler, columns, field
 from vastares_ros.core.samples import Array, Episode, plausible, seconds
-from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate
+from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate, two_publishers
 from vastares_ros.core.scratch import Growing, blocks, empty
 from vastares_ros.io.configs import load_yaml
 from vastares_ros.io.formats import DEFAULT_TOPIC
@@ -366,6 +366,8 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
             f"{where}: {error}: record longer", **error.about | {"path": states.path, "topic": states.topic}
         ) from None
 
+    if count := two_publishers(t_finite, q, rate):
+        raise _two_publishers(where, "positions do not follow on each other", count / len(q))
     path = states.path.absolute()
     name = path.name if path.is_dir() else path.stem
     episodes, cuts = cut(name, joints, rate, t_finite, q, qd, tau)
@@ -592,7 +594,11 @@ def _refuse_two_publishers(where: str, t: Array, q: Array) -> None:
     )
     for sign, count, allowed in signs:
         if count > max(10, allowed * len(t)):
-            raise BagError(
-                f"{where}: two publishers seem to publish the same joints ({sign} in {count / len(t):.0%} of the "
-                "samples): stop one, or record them on separate topics"
-            )
+            raise _two_publishers(where, sign, count / len(t))
+
+
+def _two_publishers(where: str, sign: str, share: float) -> BagError:
+    return BagError(
+        f"{where}: two publishers seem to publish the same joints ({sign} in {share:.1%} of the samples): stop one, or "
+        "record them on separate topics"
+    )
