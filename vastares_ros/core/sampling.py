@@ -138,9 +138,8 @@ def strays(t: Array, q: Array, rate: float) -> NDArray[np.bool_]:
 
 def two_publishers(t: Array, q: Array, rate: float) -> int:
     """How many samples are `strays`, where they are more than one publisher could have; else 0."""
-    count = sum(
-        int(strays(t[i : s.stop], q[i : s.stop], rate).sum()) for s in blocks(len(t)) for i in (max(s.start - 2, 0),)
-    )
+    parts = (slice(max(s.start - 2, 0), s.stop) for s in blocks(len(t)))
+    count = sum(int(strays(t[s], q[s], rate).sum()) for s in parts)
     few, share = FEW_STRAYS
     return count if count > max(few, share * len(t)) else 0
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -296,7 +296,7 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
         raise ValueError(f"effort.scale has {len(effort['scale'])} entries for {len(joints)} joints")
     if not 0 < float(index["rate_hz"]) <= HIGHEST_RATE:
         raise ValueError(f"rate_hz is {index['rate_hz']}")
-    _check_figures(index["training"], index["metrics"], joints)
+    _check_figures(index["training"], index["metrics"])
     return Bundle(
         robot=str(index["robot"]),
         joints=joints,
@@ -318,7 +318,7 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
     )
 
 
-def _check_figures(training: Mapping[str, Any], metrics: Mapping[str, Any], joints: Sequence[str]) -> None:
+def _check_figures(training: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
     """Check what is shown of a bundle, before it runs.
 
     Raises:
@@ -332,7 +332,7 @@ def _check_figures(training: Mapping[str, Any], metrics: Mapping[str, Any], join
     if not isinstance(training["config"], Mapping):
         raise ValueError("training.config must be a mapping of fields")
     for name in ("model", "mean", "ridge"):
-        figures = [metrics["nmse_mean"][name], *(metrics[m][name][j] for m in ("nmse", "rmse") for j in joints)]
+        figures = [metrics["nmse_mean"][name], *metrics["nmse"][name].values(), *metrics["rmse"][name].values()]
         if not all(type(figure) in (int, float) for figure in figures):
             raise ValueError(f"metrics of {name} must be numbers")
     if type(metrics["samples"]) is not int:
