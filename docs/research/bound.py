@@ -1,6 +1,6 @@
 # Copyright 2026 vastares_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What physics leaves of the torque, and how much of that another model could take off: noise, history or changed state.
+"""What physics leaves of the torque, and how much another model could take off: noise, history or changed state.
 
     python docs/research/bound.py DATASET...
 
@@ -13,10 +13,10 @@ an error by joint, over the variance of the torque that was trained on, like nms
   this; it shows how much is a changed level of friction.
 - `slow`, `middle`, `fast`: the part of `physics` below 0.2 Hz, up to 2 Hz and above. White noise is fast, a changed
   state is slow.
-- `same`, `other`: half of the mean squared difference between what is left of a sample and of its nearest neighbour, by
-  position, velocity and acceleration of the arm, at least 1 s away in the same recording, or in another one (Gamma test,
-  Stefansson et al. 1997). No function of these can leave less than `other` on another recording but for the distance
-  of the neighbours, which only makes it larger. Where `same` is much smaller, the state of the arm has changed.
+- `same`, `other`: half of the mean squared difference between what is left of a sample and of its nearest neighbour
+  by position, velocity and acceleration of the arm, at least 1 s away in the same recording, or in another one (Gamma
+  test, Stefansson et al. 1997). It is what a function of these would leave, estimated from above, since neighbours
+  are not equal. Where `same` is much smaller than `other`, the state of the arm has changed between recordings.
 - `from joints`: after a regression on what is left of the *other* joints at the same sample.
 - `from torque`, `from motion`: after a regression on the measured torque of all joints 0.1 to 2 s before, and on
   velocity, its sign and its acceleration of the joint itself 0 to 2 s before. Regressions have a penalty that is chosen
@@ -68,7 +68,7 @@ def main() -> None:
     for folder in parser.parse_args().dataset:
         data = load_dataset(folder)
         table = {row: np.mean(of, axis=0) for row, of in bounds(data).items()}
-        print(f"\n| {data.robot} | {' | '.join(data.joints)} | mean |" + "\n|---" + "|---" * (len(data.joints) + 1) + "|")
+        print(f"\n| {data.robot} | {' | '.join(data.joints)} | mean |\n|---" + "|---" * (len(data.joints) + 1) + "|")
         for row, nmse in table.items():
             print(f"| {row} | {' | '.join(f'{x:.4f}' for x in nmse)} | {nmse.mean():.4f} |", flush=True)
 
