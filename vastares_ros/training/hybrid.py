@@ -28,7 +28,7 @@ from .splits import recordings
 from .windows import Windows
 
 FEW_FACTOR = 0.5  # of the least share: 3/4 of the gain on recordings that are alike, 1/4 of the harm on others
-ENOUGH = 6  # recordings that judge: were one more worse than all of them, it would be one in seven
+ENOUGH = 6  # recordings that judge: the chance that one more is worse than all of them is one in seven
 TOLERANCE = 0.02  # of the squared error of physics: what a recording that judges may be worse by
 
 
