@@ -43,7 +43,8 @@ def pooled(e: Array, b: Array, c: Array) -> Array:
 
 def harmless(e: Array, b: Array, c: Array) -> Array:
     """The same, but so that no recording that judges is worse by more than 2 %."""
-    return np.minimum(pooled(e, b, c), np.clip(((b + np.sqrt(b * b + 0.02 * c * e)) / c).min(axis=0), 0, 1))
+    most = (b + np.sqrt(b * b + 0.02 * c * e)) / c
+    return np.asarray(np.minimum(pooled(e, b, c), np.clip(most.min(axis=0), 0, 1)))
 
 
 RULES: dict[str, Callable[[Array, Array, Array], Array]] = {
@@ -101,7 +102,7 @@ def moments(data: Dataset, known: Sequence[Episode], new: Episode) -> Array:
     new_inputs, new_left, _ = _taken(chain, new, data.rate, 1)
     learnt = _kernel(new_inputs / scale, points) @ root @ weights
     found = [new_left * new_left, learnt * new_left, np.maximum(learnt * learnt, 1e-30)]
-    return np.array([part.mean(axis=0) for part in found]) / torque.var(axis=0)
+    return np.asarray(np.array([part.mean(axis=0) for part in found]) / torque.var(axis=0))
 
 
 def _taken(chain: SignalChain, episode: Episode, rate: float, every: int) -> tuple[Array, Array, Array]:
