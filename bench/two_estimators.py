@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from node_latency import JOINTS, bundle
+from node_load import bundle, cpu_seconds
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
 
@@ -31,6 +31,7 @@ from vastares_ros.nodes.messages import to_joint_state
 from vastares_ros.nodes.process import VASTARES, end, make_executor, own_domain, reliable, ros_node, spawn
 
 RATE = 500.0
+JOINTS = tuple(f"joint_{i}" for i in range(1, 7))
 METHODS = {"va_sta_reslstm": {"window": 16}, "mlp": {}}
 OFFSETS = {"left": 0.0, "right": 1000.0}  # of the torque that each bundle predicts [N·m]
 START = 60.0  # seconds for a node to be found
@@ -94,16 +95,10 @@ def motion(name: str, phase: float, seconds: float) -> list[bytes]:
     return messages
 
 
-def cpu_seconds(pid: int) -> float:
-    """What a process has used so far."""
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / 100
-
-
 def save(folder: Path, name: str, method: str) -> Path:
     """Write the bundle of an arm."""
     config = network_config(method, METHODS[method])
-    made = replace(bundle(RATE), method=method, model=NetworkModel(len(JOINTS), config).eval())
+    made = replace(bundle(RATE, JOINTS), method=method, model=NetworkModel(len(JOINTS), config).eval())
     made.model.torque_scaler.mean += OFFSETS[name]
     save_bundle(folder / name, made)
     return folder / name

@@ -4,6 +4,7 @@
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from vastares_ros.cli.main import main
 from vastares_ros.io.bundles import load_bundle
@@ -118,10 +119,46 @@ def test_a_split_of_the_paper(tmp_path, capsys, archive):
     assert "leave out --validation" in fails(capsys, "train", d, "-o", b, "--split", "ur5", "--validation", "a")
     assert main(["train", d, "-o", str(b), "--config", str(config), "--split", "kuka2"]) == 0
     said = capsys.readouterr()
-    assert "leakage: the split cuts inside b" in said.err and "the first 13000 samples for training" in said.out
+    assert "warning: leakage: all test samples are of b" in said.err and "the first 13000 samples" in said.out
+    assert "it cuts b 5000 samples before its end, so that 4560 of the 4560 are" in " ".join(said.out.split())
     bundle = load_bundle(b)
     assert bundle.metrics["leakage"] == ["b"] and bundle.metrics["of"] == "test"
     assert bundle.training["split"] == {"training": ["a", "b"], "validation": [], "test": ["b"]}
     assert "13000 samples for training, the next 4560 for testing" in bundle.training["split_rule"]
+    assert "kuka1 of [1] trains on 16000 samples and tests on the next 4000, the dataset holds 18000" in fails(
+        capsys, "train", d, "-o", tmp_path / "c", "--split", "kuka1"
+    )
+    assert main(["prepare", "--format", "npz", str(second), str(first), "-o", d, "--force"]) == 0
+    assert main(["train", d, "-o", str(b), "--config", str(config), "--split", "kuka2", "--force"]) == 0
     with pytest.raises(SystemExit):
         main(["train", d, "-o", str(b), "--split", "kuka2", "--test", "a"])
+
+
+def test_a_file_of_polydoros_from_its_runs_to_a_split_by_recording(tmp_path, capsys, make_episode):
+    runs = {}
+    for i in range(1, 11):
+        e = make_episode(samples=151 + i, seed=i)
+        q, qd, tau = (np.tile(getattr(e, field), 4)[:, :7] / 4 for field in ("q", "qd", "tau"))
+        runs[f"kukatraj{i}"] = np.hstack([q[:-1], qd[:-1], tau[:-1], q[1:], qd[1:]])
+    savemat(tmp_path / "k.mat", runs)
+    d, b, config = tmp_path / "d", tmp_path / "b", tmp_path / "small.yaml"
+    prepare = ["prepare", "--format", "kuka1", str(tmp_path / "k.mat"), "-o", str(d)]
+    assert main(prepare) == 0
+    assert "kukatraj10: there is no time in the file: 125 Hz fits" in capsys.readouterr().out
+    read = load_dataset(d)
+    assert (read.robot, read.joints) == ("lwr", load_robot("lwr").drivers[0].joints), "the format knows its robot"
+    assert [(e.name, len(e)) for e in read.episodes] == [(f"kukatraj{i}", 150 + i) for i in range(1, 11)]
+    config.write_text("network: {window: 8, hidden: 4}\nepochs: 1\n")
+    by_recording = ["--test", "kukatraj9", "kukatraj10", "--validation", "kukatraj8", "--config", str(config)]
+    assert main(["train", str(d), "-o", str(b), *by_recording]) == 0
+    split = load_bundle(b).training["split"]
+    assert (split["training"][-1], split["validation"], split["test"]) == (
+        "kukatraj7",
+        ["kukatraj8"],
+        ["kukatraj9", "kukatraj10"],
+    )
+    assert main([*prepare, "--force", "--robot", "iiwa7"]) == 0
+    assert load_dataset(d).robot == "iiwa7", "what the user says goes first"
+    del runs["kukatraj2"]
+    savemat(tmp_path / "k.mat", runs)
+    assert "run kukatraj2 is missing" in fails(capsys, *prepare, "--force")

@@ -135,6 +135,20 @@ def test_bad_input(folder, capfd, dataset, tmp_path):
 
 
 @pytest.mark.process
+def test_physics_on_recordings_that_are_named(tmp_path, arm_dataset, capfd):
+    pytest.importorskip("pinocchio")
+    write_dataset(tmp_path / "d", arm_dataset)
+    (tmp_path / "small.yaml").write_text("network: {window: 4, hidden: 4, hidden_layers: 0}\nepochs: 1\n")
+    where = [str(tmp_path / "d"), "-o", str(tmp_path / "out"), "--config", str(tmp_path / "small.yaml")]
+    split = ["--test", "three", "--validation", "two"]
+    assert main(["experiment", "physics", *where, *split, "--seeds", "1", "--jobs", "2"]) == 0
+    assert "judged on three" in capfd.readouterr().out
+    figures = json.loads((tmp_path / "out" / "physics.json").read_text())
+    assert (figures["recordings"], figures["validation"], figures["failed"]) == (["three"], ["two"], 0)
+    assert set(figures["table"]["basic friction model"]["nmse"]) == set(arm_dataset.joints)
+
+
+@pytest.mark.process
 def test_physics_leaves_each_recording_out_in_turn(tmp_path, arm_dataset, capfd):
     pytest.importorskip("pinocchio")
     write_dataset(tmp_path / "d", arm_dataset)
@@ -154,8 +168,13 @@ def test_physics_leaves_each_recording_out_in_turn(tmp_path, arm_dataset, capfd)
         sum(c["nmse_mean"]["model"] for c in mine) / 3
     )
     assert (tmp_path / "out" / "physics.md").read_text() in capfd.readouterr().out
-    assert main(["experiment", "physics", *where, "--test", "one"]) == 2
-    assert "leave out --test" in capfd.readouterr().err
+    for wrong, says in (
+        (["--split", "ur5"], "leave out --split"),
+        (["--validation", "one"], "give --test as well"),
+        (["--test", "four"], "no episode 'four'"),
+    ):
+        assert main(["experiment", "physics", *where, *wrong]) == 2
+        assert says in capfd.readouterr().err
     write_dataset(tmp_path / "pair", replace(arm_dataset, episodes=arm_dataset.episodes[:2]))
     assert main(["experiment", "physics", str(tmp_path / "pair"), *where[1:]]) == 2
     assert "pair has one, two: record more" in capfd.readouterr().err

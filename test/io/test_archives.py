@@ -13,6 +13,7 @@ from vastares_ros.io.archives import (
     KUKA2_TAU,
     RTDE_TORQUE,
     ArchiveRows,
+    baxter,
     breaks,
     csv,
     fitted_rate,
@@ -25,7 +26,9 @@ from vastares_ros.io.archives import (
     sarcos,
 )
 from vastares_ros.io.datasets import Dataset
-from vastares_ros.training.splits import paper_split
+from vastares_ros.io.formats import FORMAT_ROBOTS
+from vastares_ros.io.robots import load_robot
+from vastares_ros.training.splits import paper_rule, paper_split
 
 NAMES = tuple(f"joint_{j}" for j in range(1, 8))
 
@@ -136,68 +139,112 @@ def test_a_wrong_kuka2_file_names_line_and_column(tmp_path):
     refused("none.txt does not exist", kuka2, tmp_path / "none.txt")
 
 
-def test_kuka1_takes_every_layout_that_a_file_declares(tmp_path):
-    q, qd, qdd, tau = motion()
-    wide = np.concatenate([q, qd, qdd, tau], axis=1)
-    following = np.concatenate([q, qd, tau, np.roll(q, -1, axis=0), np.roll(qd, -1, axis=0)], axis=1)
-    layouts = {
-        "matrix": {"data": wide, "dt": 0.01},
-        "following": {"kukatraj1": following},
-        "pair": {"X": wide[:, :21], "Y": tau},
-        "arrays": {"q": q, "qd": qd, "tau": tau, "note": "hello"},
-    }
-    for name, variables in layouts.items():
-        savemat(tmp_path / f"{name}.mat", variables)
-        rows = rows_of(kuka1, tmp_path / f"{name}.mat")
-        np.testing.assert_array_equal([rows.q, rows.qd, rows.tau], [q, qd, tau], err_msg=name)
-        assert rows.name == name and rows.unit == "N·m"
-        assert recording_from(rows, NAMES, [1.0] * 7).rate == 100
+def runs_of(name, samples=150, joints=7):
+    """Ten runs in the layout of Polydoros et al., each of another length; the file holds 1, 10, 2, …, as theirs."""
+    runs = {}
+    for i in sorted(range(1, 11), key=str):
+        q, qd, _, tau = motion(samples + i + 1, joints=joints, start=i)
+        runs[f"{name}{i}"] = np.hstack([x[:-1] for x in (q, qd, tau)] + [q[1:], qd[1:]])
+    return runs
 
 
-def test_every_matrix_of_kuka1_is_a_recording(tmp_path):
-    q, qd, qdd, tau = motion()
-    x = np.concatenate([q, qd, qdd], axis=1)
-    savemat(tmp_path / "b.mat", {"X_train": x, "Y_train": tau, "X_test": x[:200] + 1, "Y_test": tau[:200]})
-    first, second = kuka1(tmp_path / "b.mat")
-    assert (first.name, second.name) == ("b-train", "b-test") and (len(first.q), len(second.q)) == (600, 200)
-    np.testing.assert_array_equal(second.q, q[:200] + 1)
+def written(path, runs):
+    savemat(path, runs)
+    return path
 
 
-def test_numbered_runs_of_kuka1_come_in_the_order_of_their_numbers(tmp_path):
-    q, qd, qdd, tau = motion()
-    wide = np.concatenate([q, qd, qdd, tau], axis=1)
-    savemat(tmp_path / "k.mat", {f"run{i}": wide[: 200 + i] for i in (1, 10, 2, 9)})
-    runs = kuka1(tmp_path / "k.mat")
-    assert [r.name for r in runs] == [f"k-run{i}" for i in (1, 2, 9, 10)]
-    assert [len(r.q) for r in runs] == [201, 202, 209, 210]
+@pytest.mark.parametrize(("read", "name"), [(kuka1, "kukatraj"), (baxter, "baxtertraj")])
+def test_the_ten_runs_of_polydoros_come_in_the_order_of_their_numbers(tmp_path, read, name):
+    file = runs_of(name)
+    rows = read(written(tmp_path / "k.mat", file | {"note": "hello"}))
+    assert [r.name for r in rows] == [f"{name}{i}" for i in range(1, 11)]
+    for r in rows:
+        np.testing.assert_array_equal(np.hstack([r.q, r.qd, r.tau]), file[r.name][:, :21])
+        recording = recording_from(r, NAMES, [1.0] * 7)
+        assert recording.rate == 100 and r.unit == "N·m" and len(recording.episodes) == 1
+        assert "100 Hz fits q and qd best" in recording.notes[0]
 
 
-def test_the_split_of_the_paper_ends_within_run_8_of_its_kuka_file(data):
+def test_the_file_of_the_paper_has_20068_rows_and_its_split_ends_within_run_8(data):
     runs = kuka1(data / "kuka1" / "KukaDirectDynamics.mat")
     recordings = [recording_from(rows, NAMES, [1.0] * 7) for rows in runs]
-    assert [r.name.rpartition("-")[2] for r in recordings] == [f"kukatraj{i}" for i in range(1, 11)]
+    assert [r.name for r in recordings] == [f"kukatraj{i}" for i in range(1, 11)]
     episodes = tuple(e for r in recordings for e in r.episodes)
     assert len(episodes) == 10 and sum(map(len, episodes)) == sum(r.rows for r in recordings) == 20_068
-    whole = Dataset("iiwa7", tuple(NAMES), "/joint_states", Effort("N·m", (1.0,) * 7), 100.0, episodes)
+    whole = Dataset("lwr", tuple(NAMES), "/joint_states", Effort("N·m", (1.0,) * 7), 100.0, episodes)
     training, tested = paper_split(whole, "kuka1")
     assert (sum(map(len, training)), sum(map(len, tested))) == (16_000, 4_000)
-    assert training[-1].recording == tested[0].recording == runs[7].name and len(tested[0]) == 52
-    assert tested[-1].recording == runs[9].name and len(tested[-1]) == len(episodes[9]) - 68
+    assert training[-1].recording == tested[0].recording == "kukatraj8" and len(tested[0]) == 52
+    assert tested[-1].recording == "kukatraj10" and len(tested[-1]) == len(episodes[9]) - 68
+    said = "it cuts kukatraj8 52 samples before its end, so that 52 of the 4000 are of a recording that was trained on"
+    assert said in paper_rule(whole, "kuka1")
+    refused("its runs are called kukatraj…: give --format kuka1", baxter, data / "kuka1" / "KukaDirectDynamics.mat")
 
 
-def test_a_wrong_kuka1_file_names_its_variables(tmp_path):
+def test_a_run_that_is_missing_or_of_another_robot_is_named(tmp_path):
     path = tmp_path / "k.mat"
-    q, _, _, tau = motion()
-    savemat(path, {"urPicknPlace": np.ones((50, 24))})
-    refused("k.mat: variable urPicknPlace of 50 × 24, expected 28 or 35 columns", kuka1, path)
-    savemat(path, {"X": np.ones((50, 20)), "Y": np.ones((50, 7))})
-    refused("variable X of 50 × 20, expected 21 columns", kuka1, path)
-    savemat(path, {"X": np.ones((50, 21)), "Y": np.ones((49, 7))})
-    refused("X has 50 rows and Y 49", kuka1, path)
-    savemat(path, {"text": "hello", "dt": 0.1})
-    refused(r"no matrix of 7 joints, only text of 1 \(<U5\), dt of 1 × 1", kuka1, path)
-    savemat(path, {"q": q, "qd": q[:-1], "tau": tau})
-    refused("array qd of 599 × 7, expected numbers, rows × joints", kuka1, path)
+    runs = runs_of("kukatraj")
+    some = {n: r for n, r in runs.items() if n not in ("kukatraj3", "kukatraj9")}
+    refused(
+        r"k.mat: run kukatraj3, kukatraj9 is missing; kuka1 has kukatraj1 to kukatraj10", kuka1, written(path, some)
+    )
+    refused("its runs are called baxtertraj…: give --format baxter", kuka1, written(path, runs_of("baxtertraj")))
+    refused("its runs are called kukatraj…: give --format kuka1", baxter, written(path, runs))
+    six = runs_of("kukatraj", joints=6)
+    refused(r"variable kukatraj1 of 151 × 30, expected 35 columns \(.*of 7 joints", kuka1, written(path, six))
+    seven = runs | {"kukatraj4": runs["kukatraj4"][:, :28]}
+    refused("variable kukatraj4 of 154 × 28, expected 35", kuka1, written(path, seven))
+    refused(
+        r"no runs, only text of 1 \(<U5\), dt of 1 × 1; kuka1 has", kuka1, written(path, {"text": "hello", "dt": 0.1})
+    )
+    refused("no runs, only dt of 1 × 1; baxter has baxtertraj1 to", baxter, written(path, {"dt": 0.1}))
+
+
+def test_rows_of_a_run_that_are_permuted_or_lost_are_named(tmp_path):
+    path = tmp_path / "k.mat"
+    runs = runs_of("kukatraj")
+    swapped = runs["kukatraj7"].copy()
+    swapped[[40, 90]] = swapped[[90, 40]]
+    refused(
+        "kukatraj7, row 41 is not the row that row 40 says comes next, and 3 more",
+        kuka1,
+        written(path, runs | {"kukatraj7": swapped}),
+    )
+    lost = np.delete(runs["kukatraj10"], 100, axis=0)
+    refused(
+        "kukatraj10, row 101 is not the row that row 100 says comes next: take",
+        kuka1,
+        written(path, runs | {"kukatraj10": lost}),
+    )
+
+
+def test_a_joint_beyond_the_stops_of_the_robot_is_named(tmp_path):
+    runs = runs_of("kukatraj")
+    far = runs["kukatraj2"].copy()
+    far[:, [3, 24]] += 2.5
+    path = written(tmp_path / "k.mat", runs | {"kukatraj2": far})
+    with pytest.raises(
+        DatasetError, match=r"kukatraj2, row 1: joint 4 .* lwr_a3_joint of robot lwr turns from -2.09 to"
+    ):
+        kuka1(path)
+    farther = {name: run + 2.0 for name, run in runs_of("baxtertraj").items()}
+    assert len(baxter(written(path, farther))) == 10, "no stops of a Baxter are known"
+
+
+def test_pairs_of_a_baxter_are_a_recording_each(tmp_path):
+    q, qd, qdd, tau = motion()
+    x = np.concatenate([q, qd, qdd], axis=1)
+    path = tmp_path / "BaxterRand.mat"
+    first, second = baxter(written(path, {"X_train": x, "Y_train": tau, "X_test": x[:200] + 1, "Y_test": tau[:200]}))
+    assert (first.name, second.name) == ("BaxterRand-train", "BaxterRand-test")
+    np.testing.assert_array_equal([first.q, first.qd, first.tau], [q, qd, tau])
+    np.testing.assert_array_equal(second.q, q[:200] + 1)
+    refused("variable X of 50 × 20, expected 21 columns", baxter, written(path, {"X": x[:50, :20], "Y": tau[:50]}))
+    refused("X has 50 rows and Y 49", baxter, written(path, {"X": x[:50], "Y": tau[:49]}))
+
+
+def test_what_is_no_matlab_file_of_a_version_that_is_read_is_refused(tmp_path):
+    path = tmp_path / "k.mat"
     path.write_text("hello, this is no MATLAB file, but it is long enough to look into, all 128 bytes" * 3)
     refused("k.mat is no MATLAB file", kuka1, path)
     header = b"MATLAB 7.3 MAT-file".ljust(124) + bytes([0, 2]) + b"IM"
@@ -410,7 +457,8 @@ def test_one_lost_row_passes_and_two_fast_ones_do_not():
 
 
 def test_formats_are_those_of_the_command_line():
-    assert list(FORMATS) == ["kuka1", "kuka2", "sarcos", "rtde", "csv", "npz"]
+    assert all(load_robot(robot).drivers[0].effort.unit == "N·m" for robot in FORMAT_ROBOTS.values())
+    assert list(FORMATS) == ["kuka1", "baxter", "kuka2", "sarcos", "rtde", "csv", "npz"]
 
 
 def test_real_archives(data):

@@ -26,6 +26,7 @@ from vastares_ros.io.bags import (
     iter_messages,
     joint_state_topics,
     published_names,
+    published_samples,
     read_joint_states,
     read_recording,
     recording_from,
@@ -602,3 +603,31 @@ def test_mcap_chunks_give_the_order_of_the_library(tmp_path, disorder, monkeypat
     np.testing.assert_array_equal(reading.in_order(states, "receive_ns"), [ns for ns, _ in expected])
     by_bytes = dict(zip(raw, table().stamp_ns, strict=True))
     np.testing.assert_array_equal(reading.in_order(states, "stamp_ns"), [by_bytes[one] for _, one in expected])
+
+
+# ---- samples as they were published, for the doctor ---------------------------------------------------------------
+
+
+def test_samples_are_read_however_damaged_where_there_is_a_position(tmp_path):
+    x = table(60)
+    x.effort[:, 1] = np.nan
+    x.velocity[7, 0] = np.inf
+    x.position[9, 2] = np.nan
+    x.stamp_ns[20] = x.stamp_ns[19]
+    states = read_joint_states(write(tmp_path / "b", rows(x)))
+    samples = published_samples(states, ("c", "b"))
+    kept = np.arange(60) != 9
+    assert samples.joints == ("c", "b") and samples.time_source == "header" and len(samples.t) == 59
+    np.testing.assert_array_equal(samples.q, x.position[kept][:, [2, 1]])
+    np.testing.assert_array_equal(samples.tau, x.effort[kept][:, [2, 1]])
+    np.testing.assert_allclose(samples.received, seconds(x.receive_ns[kept]), rtol=0, atol=1e-9)
+    assert samples.t[19] == samples.t[18]  # nothing is cut, and message 9 is left out
+    assert np.isnan(published_samples(states, ("a",)).qd[7, 0])
+    assert "no joint 'd'; published are a, b, c" in error(published_samples, states, ("d",))
+
+
+def test_without_any_finite_position_there_is_no_sample(tmp_path):
+    x = table(20)
+    x.position[:] = np.nan
+    states = read_joint_states(write(tmp_path / "b", rows(x)))
+    assert "no message has a finite position" in error(published_samples, states, JOINTS)

@@ -26,7 +26,7 @@ def write(folder: Path, content: object) -> Path:
 
 
 def test_all_robots_of_the_package_are_there():
-    assert robot_names() == ["iiwa14", "iiwa7", "lwr", "ur10", "ur10e", "ur3", "ur5", "ur5e"]
+    assert robot_names() == ["baxter", "iiwa14", "iiwa7", "lwr", "ur10", "ur10e", "ur3", "ur5", "ur5e"]
 
 
 @pytest.mark.parametrize("name", robot_names())
@@ -35,7 +35,7 @@ def test_robot_of_the_package_loads_and_fits_its_urdf(name):
     joints = 6 if name.startswith("ur") else 7
     assert robot.name == name
     assert all(len(driver.joints) == len(driver.effort.scale) == joints for driver in robot.drivers)
-    assert bool(robot.urdf) == (name != "lwr")
+    assert bool(robot.urdf) == (name != "baxter")
     if robot.urdf:
         assert RigidBody(Arm(robot.urdf, robot.urdf_joints, robot.tip)).effort.shape == (joints,)
 
@@ -118,7 +118,7 @@ def test_what_is_wrong_is_there_for_programs(tmp_path, content, field, value):
 
 
 def test_unknown_name_lists_those_that_exist():
-    with pytest.raises(RobotError, match=r"'ur4' is unknown: use iiwa14, .*ur5e, or the path"):
+    with pytest.raises(RobotError, match=r"'ur4' is unknown: use baxter, iiwa14, .*ur5e, or the path"):
         load_robot("ur4")
 
 

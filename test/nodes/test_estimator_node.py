@@ -3,6 +3,7 @@
 """The estimator node over DDS: what goes in, what comes out, and what it says when nothing does."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -943,13 +944,16 @@ def test_the_parameter_file_has_every_parameter_with_its_default_and_when_it_can
     node = ros.add(EstimatorNode, autostart=False)
     text = (config_folder() / "estimator.yaml").read_text(encoding="utf-8")
     file = yaml.safe_load(text)["/**"]["ros__parameters"]
-    assert {name: p.value for name, p in parameters(node).items()} == file | {"autostart": False}
+    unset = {"cpu_affinity"}
+    declared = {name: p.value for name, p in parameters(node).items() if name not in unset}
+    assert declared == file | {"autostart": False}
     mark = {Change.LIVE: "[live] ", Change.START: "[start] ", Change.UNCONFIGURED: ""}
     for parameter in EstimatorNode.PARAMETERS:
         described = node.describe_parameter(parameter.name)
         assert described.description == parameter.description
         assert described.read_only == (parameter.change is Change.START)
-        (comment,) = re.findall(rf"((?:    #.*\n)+)    {parameter.name}:", text)
+        value = rf"# {parameter.name}: \[" if parameter.name in unset else f"{parameter.name}:"
+        (comment,) = re.findall(rf"((?:    #.*\n)+)    {value}", text)
         assert re.findall(r"# (\[live\] |\[start\] |)", comment)[0] == mark[parameter.change]
 
 
@@ -968,6 +972,29 @@ def test_every_topic_and_service_is_in_the_tables_and_there(live):
         assert types[name if name.startswith("/") else f"/{name}"] == [topic.type]
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system is not Linux")
+def test_the_node_runs_on_the_cpus_it_is_given_while_it_is_configured(ros, bundle_path):
+    before = os.sched_getaffinity(0)
+    node = ros.add(EstimatorNode, bundle=str(bundle_path), cpu_affinity=[max(before)])
+    assert node.state == "active" and os.sched_getaffinity(0) == {max(before)}
+    ros.remove(node)
+    assert os.sched_getaffinity(0) == before
+    absent = ros.add(EstimatorNode, bundle=str(bundle_path), cpu_affinity=[4095])
+    assert absent.state == "unconfigured" and "cpu_affinity has CPU 4095" in absent.last_error
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="this system is not Linux")
+def test_the_node_has_the_priority_it_is_given_or_says_that_it_is_not_permitted(ros, bundle_path):
+    node = ros.add(EstimatorNode, bundle=str(bundle_path), realtime_priority=10)
+    assert node.state == "active"
+    if os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO:
+        assert os.sched_getparam(0).sched_priority == 10
+    else:
+        ros.wait(lambda: any("realtime_priority 10 is not permitted" in line for line in ros.logs))
+    ros.remove(node)
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
 ACTS = {
     "bundle": test_a_bundle_takes_over_at_500_hz_and_every_message_is_answered_by_one_of_the_two,
     "robot": test_the_life_of_a_node,
@@ -982,6 +1009,8 @@ ACTS = {
     "drift_limit": test_drift_is_followed_with_the_bits_of_offline_up_to_its_limit_and_can_be_switched_off,
     "max_age": _max_age,
     "pass_over": _pass_over,
+    "cpu_affinity": test_the_node_runs_on_the_cpus_it_is_given_while_it_is_configured,
+    "realtime_priority": test_the_node_has_the_priority_it_is_given_or_says_that_it_is_not_permitted,
     "urdf": test_the_wrench_is_at_the_link_behind_the_last_joint_where_nothing_else_is_said,
     "tip_frame": test_the_wrench_is_at_the_tip_in_the_frame_and_under_the_prefix_asked_for,
     "wrench_frame": test_the_wrench_is_at_the_tip_in_the_frame_and_under_the_prefix_asked_for,

@@ -438,7 +438,9 @@ def test_contact_is_not_recorded(ros, dataset):
         joint_states.publish(message)
         touched = 300 <= i < 350
         ros.wait(lambda i=i: taken() == i + 1)
-        contact.publish(named_values(message.header, JOINTS, [float(touched), 0.0]))
+        report = named_values("", JOINTS, [float(touched), 0.0])
+        report.header.stamp = message.header.stamp
+        contact.publish(report)
         if i == 320:
             ros.wait(lambda: "contact, so nothing is recorded" in health["message"])
             assert health["level"] == b"\1"

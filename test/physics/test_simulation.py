@@ -148,8 +148,8 @@ def test_progress_is_told():
 
 
 def test_robot_that_cannot_be_simulated_is_refused():
-    with pytest.raises(RobotError, match="lwr has no URDF"):
-        SimulatedArm(load_robot("lwr"))
+    with pytest.raises(RobotError, match="baxter has no URDF"):
+        SimulatedArm(load_robot("baxter"))
     currents = replace(load_robot("ur5"), drivers=load_robot("ur5").drivers[:1])
     with pytest.raises(RobotError, match="'ur_robot_driver' of robot ur5 does not publish plain torque"):
         SimulatedArm(currents)

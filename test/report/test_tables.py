@@ -7,8 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
+from vastares_ros.core.checks import Check
 from vastares_ros.report.render import html, markdown, terminal
-from vastares_ros.report.tables import Cell, Table, experiment_table, figures, scores_table
+from vastares_ros.report.tables import Cell, Table, doctor_table, experiment_table, figures, scores_table
+from vastares_ros.training.doctor import Diagnosis
 from vastares_ros.training.evaluate import Scores
 from vastares_ros.training.experiment_cells import RowSummary, Spread
 
@@ -93,3 +95,23 @@ def test_an_experiment_has_spread_and_marks_the_best_of_each_column():
     assert lines[-2] == "| ridge | 0.5000 | **0.1000** | **0.3000** |"
     beside = markdown(experiment_table(table, {"net": (0.1, None, 0.2)}))
     assert "**0.3000 ± 0.1000 ([1]: 0.1000)** | 0.3000 ± 0.0000 ([1]: –) |" in beside
+
+
+def test_a_check_list_has_a_row_for_each_answer_and_breaks_prose_alone():
+    checks = (
+        Check("sign", "fail", "inverted", "friction drives it", 0.9, "elbow", "write scale: -1"),
+        Check("sign", "fail", "inverted", "gravity " * 20, 1.0, "wrist"),
+        Check("rate", "pass", "125 Hz", "10 samples"),
+    )
+    table = doctor_table(Diagnosis("bag", ("elbow", "wrist"), 125.0, checks, ""), "a bag")
+    sign, rate = ([cell.text for cell in row] for row in table.rows)
+    assert sign == [
+        "sign",
+        "fail",
+        "elbow, wrist: inverted (90% sure)",
+        "elbow: friction drives it. Next: write scale: -1",
+    ]
+    assert rate == ["rate", "pass", "125 Hz", "10 samples"] and table.note == "1 pass, 2 fail"
+    assert [row[1].best for row in table.rows] == [True, False]
+    assert "| --- | --- | --- | --- |" in markdown(table)
+    assert "friction" in printed(table) and "scale: -1" in " ".join(printed(table).split())

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from dataclasses import dataclass, fields, replace
 
-import numba
 import numpy as np
 import pytest
 import torch
@@ -307,51 +306,65 @@ for x in np.random.default_rng(0).normal(size=(4, 4)):
     engine.push(x)
 print("torque", engine.torque().tolist())
 """
+QUICK = """
+import numpy as np
+from numba import types
+from vastares_ros.runtime import kernels
+at = (kernels._FLAT, types.int64)
+kernels.SIGNATURES = {kernels.dot.py_func: types.float32(*at, *at, types.int64)} | {
+    kernels.softmax.py_func: types.float32(*at, types.int64)
+}
+dot, softmax, seconds, kept = kernels.compile_kernels()
+x = np.arange(8, dtype=np.float32)
+print("compiled" if seconds else "read", "kept" if kept else "lost", dot(x, 0, x, 0, 8), softmax(x, 0, 8))
+"""
+"""Two kernels that are compiled at once, as the large ones are."""
 
 
-def made_by(printed):
-    """What was told while the script made an engine, and the torque."""
-    *told, torque = printed.splitlines()
-    return " ".join(told), torque
+def started(script=SCRIPT, **environment):
+    """What a fresh process prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | environment, capture_output=True, text=True, check=True
+    )
+    assert not done.stderr
+    return done.stdout.splitlines()
 
 
-@pytest.fixture
-def made_anew(monkeypatch, capsys):
-    """Runs the script as a process would that has no kernels yet, with settings of numba."""
-
-    def made(**settings):
-        monkeypatch.setattr(compiled, "_kernels", None)
-        for name, value in settings.items():
-            monkeypatch.setattr(numba.config, name, value)
-        exec(SCRIPT, {})
-        said = capsys.readouterr()
-        assert not said.err
-        return made_by(said.out)
-
-    return made
+@pytest.mark.parametrize(
+    ("kept", "says"), [(True, "once for this computer"), (False, "at every start: set NUMBA_CACHE_DIR to a folder")]
+)
+def test_who_waits_for_kernels_is_told(kept, says, monkeypatch):
+    monkeypatch.setattr(compiled, "_kernels", None)
+    monkeypatch.setattr(compiled.kernels, "compile_kernels", lambda: (max, min, 4.25, kept))
+    told = []
+    assert compiled.ready_kernels(told.append) == compiled.ready_kernels(told.append) == (max, min)
+    (line,) = told
+    assert line.startswith("compiled the kernels of the network in 4.2 s (") and says in line
 
 
 @pytest.mark.process
-@pytest.mark.slow
-def test_kernels_are_kept_on_disk_and_compiled_anew_where_what_is_there_is_damaged(made_anew, tmp_path):
-    told, torque = made_anew(CACHE_DIR=str(tmp_path))
-    assert "compiled the kernels of the network in" in told and "once for this computer" in told
-    child = [sys.executable, "-c", SCRIPT]
-    kept = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    done = subprocess.run(child, env=kept, capture_output=True, text=True, check=True)
-    assert not done.stderr and made_by(done.stdout) == ("", torque)
+def test_kernels_are_kept_on_disk():
+    torque = started()[-1]  # compiles them, if nothing did before
+    assert started() == [torque]
+
+
+@pytest.mark.process
+def test_kernels_are_compiled_anew_where_those_on_disk_are_damaged(tmp_path):
+    kept = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    (first,) = started(QUICK, **kept)
+    assert first.startswith("compiled kept 140.0 1.5814")  # Σ i², Σ exp(i - 7)
+    assert started(QUICK, **kept) == [first.replace("compiled", "read")]
     for file in tmp_path.rglob("*.nbc"):
         file.write_bytes(file.read_bytes()[:1000])  # as by a full disk
-    for file in tmp_path.rglob("*torque*.nbi"):
+    for file in tmp_path.rglob("*softmax*.nbi"):
         file.write_bytes(bytes(file.stat().st_size))  # as by a power cut
-    told, again = made_anew()
-    assert "once for this computer" in told and again == torque
-    assert made_anew() == ("", torque)
+    assert started(QUICK, **kept) == [first]
 
 
-@pytest.mark.slow
-def test_where_nothing_can_be_kept_kernels_are_compiled_at_every_start(made_anew, tmp_path):
-    _, usual = made_anew()
+@pytest.mark.process
+def test_where_nothing_can_be_kept_kernels_are_compiled_at_every_start(tmp_path):
     (tmp_path / "file").touch()
-    told, torque = made_anew(CACHE_DIR=str(tmp_path / "file"), CACHE_LOCATOR_CLASSES="UserProvidedCacheLocator")
-    assert "at every start: set NUMBA_CACHE_DIR" in told and torque == usual
+    no = {"NUMBA_CACHE_DIR": str(tmp_path / "file"), "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
+    for _ in range(2):
+        (said,) = started(QUICK, **no)
+        assert said.startswith("compiled lost 140.0 1.5814")

@@ -17,7 +17,7 @@ from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.evaluate import Prediction, predict, score
 from vastares_ros.training.fit import fit
 from vastares_ros.training.loop import train_seeds
-from vastares_ros.training.splits import PAPER_SPLITS, paper_split, split
+from vastares_ros.training.splits import PAPER_SPLITS, leakage_warning, paper_rule, paper_split, recordings, split
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(network=NetworkConfig(window=8, hidden=8), epochs=2)
@@ -42,7 +42,7 @@ def test_the_splits_of_the_paper_go_by_samples_in_order(dataset, monkeypatch):
         ((700, 600), (["one", "two[0:200]"], ["two[200:500]", "three[0:300]"])),
         ((500, 400), (["one"], ["two[0:400]"])),
         ((100, 100), (["one[0:100]"], ["one[100:200]"])),
-        ((1400, 500), (["one", "two", "three[0:400]"], ["three[400:500]"])),
+        ((1400, 100), (["one", "two", "three[0:400]"], ["three[400:500]"])),
     ):
         monkeypatch.setitem(PAPER_SPLITS, "ur5", counts)
         parts = paper_split(dataset, "ur5")
@@ -52,12 +52,44 @@ def test_the_splits_of_the_paper_go_by_samples_in_order(dataset, monkeypatch):
             split_up = np.concatenate([getattr(e, field) for part in parts for e in part])
             np.testing.assert_array_equal(split_up, whole)
     assert parts[0][2].recording == parts[1][0].recording == "three"
-    monkeypatch.setitem(PAPER_SPLITS, "ur5", (1500, 10))
-    with pytest.raises(DatasetError, match=r"ur5 of \[1\] trains on 1500 samples .* holds 1500"):
+    monkeypatch.setitem(PAPER_SPLITS, "ur5", (1400, 101))
+    with pytest.raises(
+        DatasetError, match=r"ur5 of \[1\] trains on 1400 samples and tests on the next 101, .* holds 1500"
+    ):
         paper_split(dataset, "ur5")
 
 
-def test_a_split_that_cuts_inside_a_recording_is_said_to_leak(dataset, monkeypatch):
+def test_recordings_out_of_the_order_of_their_numbers_are_named(dataset, monkeypatch):
+    monkeypatch.setitem(PAPER_SPLITS, "kuka1", (700, 200))
+
+    def named(*names):
+        episodes = zip(dataset.episodes, names, strict=True)
+        return replace(dataset, episodes=tuple(replace(e, name=n, recording=n) for e, n in episodes))
+
+    with pytest.raises(DatasetError, match="has run10 where run2 belongs: prepare it anew in that order") as error:
+        paper_split(named("run1", "run10", "run2"), "kuka1")
+    assert error.value.recording == "run10"
+    for names in (("run2", "run9", "run10"), ("b", "a", "c")):
+        assert len(paper_split(named(*names), "kuka1")[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("counts", "said", "leaks"),
+    [
+        ((700, 200), "it cuts two 300 samples before its end, so that 200 of the 200 are of a recording", True),
+        ((700, 600), "it cuts two 300 samples before its end, so that 300 of the 600 are of a recording", False),
+        ((1000, 500), "it cuts between two and three", False),
+    ],
+)
+def test_where_a_split_of_the_paper_cuts_is_said(dataset, monkeypatch, counts, said, leaks):
+    monkeypatch.setitem(PAPER_SPLITS, "kuka1", counts)
+    assert said in paper_rule(dataset, "kuka1")
+    training, tested = (recordings(part) for part in paper_split(dataset, "kuka1"))
+    warning = leakage_warning(training, tested)
+    assert ("all test samples are of two" in warning) is leaks and bool(warning) is leaks
+
+
+def test_a_recording_on_both_sides_of_a_split_is_kept_in_the_bundle(dataset, monkeypatch):
     monkeypatch.setitem(PAPER_SPLITS, "kuka1", (700, 200))
     bundle = fit(dataset, CONFIG, CPU, paper="kuka1")
     assert bundle.metrics["leakage"] == ["two"] and bundle.metrics["of"] == "test"

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import yaml
 
+from vastares_ros.core.arm import Arm
 from vastares_ros.core.errors import BundleError, VastaresError
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.signals import FilterConfig
+from vastares_ros.io.archives import kuka1, recording_from
 from vastares_ros.io.bundles import load_bundle, save_bundle
-from vastares_ros.io.datasets import dataset_arm
+from vastares_ros.io.datasets import Dataset, dataset_arm
 from vastares_ros.io.robots import load_robot
 from vastares_ros.physics.rigid_body import RigidBody
 from vastares_ros.runtime.estimator import Estimator, Validity
@@ -149,3 +151,20 @@ def test_dynamics_that_were_edited_is_refused(folder, monkeypatch, field, value,
     monkeypatch.setattr("vastares_ros.io.bundles._digest", lambda index: index["sha256"]["bundle.yaml"])
     with pytest.raises(VastaresError, match=says):
         load_bundle(folder)
+
+
+def test_the_axes_of_the_lwr_are_those_of_its_recordings(data):
+    robot = load_robot("lwr")
+    ones = (1.0,) * 7
+    runs = kuka1(data / "kuka1" / "KukaDirectDynamics.mat")
+    episodes = [recording_from(r, robot.urdf_joints, ones).episodes[0] for r in runs]
+    dataset = Dataset("lwr", robot.urdf_joints, "/joint_states", Effort("N·m", ones), 100.0, tuple(episodes))
+    low = FilterConfig(cutoff_hz=4.0)
+    config = IdentifyConfig(friction_model="basic", filter=low, live=low)
+
+    def left(urdf):
+        arm = Arm(urdf, robot.urdf_joints, robot.tip)
+        bundle, _ = identify_bundle(dataset, arm, config, test=["kukatraj9", "kukatraj10"], cross_validate=False)
+        return list(bundle.metrics["nmse"]["model"].values())[1:4]
+
+    assert max(left(robot.urdf)) < 0.01 < 0.1 < max(left(robot.urdf.replace("0 1 0", "0 -1 0"))), "with a3 turned round"

@@ -8,8 +8,8 @@ are kept, so that a run that was stopped goes on where it was, and a finished on
 as many settings of every network, and writes to FOLDER/tuned.yaml what does best on the recordings of --validation;
 give that file to the others by --tuned.
 
-Not of the paper is physics: networks alone, identified physics, and networks that correct it, where each recording is
-left out in turn.
+Not of the paper is physics: networks alone, identified physics, and networks that correct it. Each recording is left
+out in turn, unless --test names some to judge on.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from vastares_ros.training.experiment_cells import (
     summarise,
 )
 from vastares_ros.training.paper_tables import PRINTED
-from vastares_ros.training.splits import leakage_warning, paper_split, split
+from vastares_ros.training.splits import leakage_warning, paper_rule, paper_split, recordings, split
 
 Rows = dict[str, TrainConfig]
 
@@ -89,10 +89,12 @@ def run(args: argparse.Namespace) -> int:
     device = str(device_for(args.device))
     recipes = {row: Training(config) for row, config in rows.items()}
     cells = make_cells(recipes, args.seeds, dataset, args.dataset, test, args.validation, device, args.split)
-    names, judged = (", ".join(dict.fromkeys(e.recording for e in part)) for part in (training, tested))
+    names, judged = (", ".join(recordings(part)) for part in (training, tested))
     console.print(f"{args.name}: {len(rows)} rows, {args.seeds} seeds; trained on {names}; judged on {judged}")
-    if leakage := {e.recording for e in training} & {e.recording for e in tested}:
-        console.print(leakage_warning(sorted(leakage)))
+    if args.split:
+        console.print(f"split {paper_rule(dataset, args.split)}")
+        if warning := leakage_warning(recordings(training), recordings(tested)):
+            messages.print(f"warning: {warning}")
 
     results = _run(args, cells)
     failed = len(cells) - len(results)
@@ -134,30 +136,35 @@ def _run(args: argparse.Namespace, cells: Sequence[Cell]) -> list[CellResult]:
 
 
 def _physics(args: argparse.Namespace, dataset: Dataset, config: TrainConfig) -> int:
-    """Each recording left out in turn; a table over recordings."""
-    if args.test or args.validation or args.split or args.tuned:
-        raise ConfigError("physics leaves out each recording in turn: leave out --test, --validation, --split, --tuned")
-    recordings = list(dict.fromkeys(e.recording for e in dataset.episodes))
-    if len(recordings) < 3:
+    """Each recording left out in turn, and a table over recordings; or those of --test, and a table over joints."""
+    if args.split or args.tuned:
+        raise ConfigError("physics goes by recording: leave out --split and --tuned, and give --test instead")
+    if args.validation and not args.test:
+        raise ConfigError("physics leaves out each recording in turn: give --test as well, or leave out --validation")
+    there = recordings(dataset.episodes)
+    if not args.test and len(there) < 3:
         raise ConfigError(
-            f"one recording is left out and two others are needed, but {args.dataset} has {', '.join(recordings)}: "
+            f"one recording is left out and two others are needed, but {args.dataset} has {', '.join(there)}: "
             f"record more"
         )
-    dataset_arm(dataset)  # fails now where the URDF or pinocchio is missing
+    split(dataset, args.test or (), args.validation)  # fails now where a name is wrong,
+    dataset_arm(dataset)  # or where the URDF or pinocchio is missing
     rows, device = physics(config), str(device_for(args.device))
     cells = [
         cell
-        for recording in recordings
-        for cell in make_cells(rows, args.seeds, dataset, args.dataset, [recording], (), device)
+        for test in ([args.test] if args.test else [[name] for name in there])
+        for cell in make_cells(rows, args.seeds, dataset, args.dataset, test, args.validation, device)
     ]
-    names = ", ".join(recordings)
-    console.print(f"physics: {len(rows)} rows, {args.seeds} seeds; each left out in turn: {names}")
+    judged = f"judged on {', '.join(args.test)}" if args.test else f"each left out in turn: {', '.join(there)}"
+    console.print(f"physics: {len(rows)} rows, {args.seeds} seeds; {judged}")
     results = _run(args, cells)
-    whole = [r for r in over_recordings(results) if len(r.nmse["model"]) == len(recordings)]
-    table = summarise(whole, list(rows))
     failed = len(cells) - len(results)
+    if not args.test:
+        results = [r for r in over_recordings(results) if len(r.nmse["model"]) == len(there)]
+    table = summarise(results, list(rows))
     figures: dict[str, Any] = {"experiment": "physics", "dataset": dataset.sha256, "robot": dataset.robot}
-    figures |= {"recordings": recordings, "seeds": args.seeds, "failed": failed, "table": _as_json(table)}
+    figures |= {"recordings": args.test or there, "validation": args.validation}
+    figures |= {"seeds": args.seeds, "failed": failed, "table": _as_json(table)}
     write_json(args.output / "physics.json", figures)
     text = markdown(experiment_table(table))
     (args.output / "physics.md").write_text(text, encoding="utf-8")

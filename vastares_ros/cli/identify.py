@@ -10,6 +10,9 @@ kept out of everything; of those that are identified from each is left out in tu
 The bound of free motion, above which external torque is reported as contact, comes from the --validation recordings.
 Without them it is cross-validated: the arm is identified anew without each recording in turn, up to ten times.
 
+Effort of an inverted sign fits as well as any, by negative masses and by friction that drives the arm, and gives an
+inverted external torque. So it is an error, which --accept-inverted makes a warning. `vastares doctor` tells the sign.
+
 With --observer, the bundle runs the generalised momentum observer with what was identified: its external torque follows
 the true one as a first-order lag with the gain, which is a low-pass by itself.
 """
@@ -28,7 +31,8 @@ from vastares_ros.cli.console import (
     warn_of_joints,
     write_json,
 )
-from vastares_ros.core.errors import ConfigError
+from vastares_ros.core.arm import Arm
+from vastares_ros.core.errors import ConfigError, DatasetError
 from vastares_ros.core.signals import FilterConfig
 from vastares_ros.io.bundles import INDEX, save_bundle
 from vastares_ros.io.datasets import Dataset, dataset_arm, load_dataset
@@ -37,7 +41,7 @@ from vastares_ros.physics.identification import Identification
 from vastares_ros.report.render import terminal
 from vastares_ros.report.tables import identification_table, scores_table
 from vastares_ros.training.evaluate import Scores
-from vastares_ros.training.identify import IdentifyConfig, identify_bundle
+from vastares_ros.training.identify import IdentifyConfig, identify_bundle, inverted_effort
 from vastares_ros.training.quality import impossible_parameters
 
 
@@ -49,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     config = _config(args)
     dataset = load_dataset(args.dataset)
     arm = dataset_arm(dataset, args.urdf, args.robot)
+    _refuse_inverted(args, dataset, arm)
     with messages.status("identifying"):
         bundle, found = identify_bundle(dataset, arm, config, args.test, args.validation)
     save_bundle(args.output, bundle, args.force)
@@ -68,10 +73,34 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, dict(bundle.metrics) | {"unit": bundle.effort.unit, "split": split})
     for line in impossible_parameters(found.parameters, bundle.joints, np.abs(bundle.qd_range).max(axis=0)):
-        messages.print(f"warning: {line}. Torque may be right all the same; check the joint's effort, or record more")
+        messages.print(
+            f"warning: {line}, which no arm has. Torque may be right all the same; see what `vastares doctor "
+            f"{args.dataset}` says of the joint's effort, or record more"
+        )
     warn_of_joints(scores, bundle.constant_joints, split[bundle.metrics["of"]])
     warn_of_bound(bundle.residual_source)
     return 0
+
+
+def _refuse_inverted(args: argparse.Namespace, dataset: Dataset, arm: Arm) -> None:
+    """Raise where torque of a joint is inverted; with `--accept-inverted`, warn."""
+    found = inverted_effort(dataset, arm, args.test, args.validation)
+    if not found:
+        return
+    joint, why = next(iter(found.items()))
+    told = f"effort of {', '.join(found)} has an inverted sign: of {joint}, {why}"
+    if args.accept_inverted:
+        messages.print(f"warning: {told}. The external torque will be inverted, too")
+        return
+    scale = [-s if j in found else s for j, s in zip(dataset.joints, dataset.effort.scale, strict=True)]
+    scales = " ".join(f"{s:g}" for s in (scale if len(set(scale)) > 1 else scale[:1]))
+    raise DatasetError(
+        f"{args.dataset}: {told}. Such data fit, but external torque would be inverted, too: prepare it anew with "
+        f"--effort-scale {scales}, or go on with --accept-inverted",
+        path=args.dataset,
+        joint=joint,
+        field="scale",
+    )
 
 
 def _config(args: argparse.Namespace) -> IdentifyConfig:

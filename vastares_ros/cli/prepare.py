@@ -25,6 +25,7 @@ from vastares_ros.io.bags import (
 )
 from vastares_ros.io.datasets import INDEX, Dataset, DatasetWriter
 from vastares_ros.io.folders import check_output, written_folder
+from vastares_ros.io.formats import FORMAT_ROBOTS
 from vastares_ros.io.robots import load_robot
 
 BAG = "bag"
@@ -47,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(
                 f"--{option} is for --format {kind}, not for {args.format}: leave it out", field=f"--{option}"
             )
-    robot = load_robot(args.robot) if args.robot else None
+    name = args.robot or FORMAT_ROBOTS.get(args.format)
+    robot = load_robot(name) if name else None
     notes: dict[str, dict[str, object]] = {}
     first = used = None
     with written_folder(args.output, INDEX, args.force) as folder:

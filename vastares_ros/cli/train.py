@@ -4,7 +4,7 @@
 
 Recordings named by --test are kept out of everything and judged at the end; those named by --validation choose the best
 epoch. Without either, all recordings are trained on and the figures say nothing about unseen motion. --split takes a
-split of [1] instead, which goes by samples in order and may cut through a recording: optimistic, for comparison only.
+split of [1] instead, which goes by samples in order and may cut through a recording; the output says where.
 
 The bound of free motion, above which external torque is reported as contact, comes from the --validation recordings at
 no cost. Without them it is cross-validated: up to three more networks are trained, each without a part of the training
@@ -102,8 +102,8 @@ def run(args: argparse.Namespace) -> int:
     warn_of_contact(bundle.training.get("contact", {}))
     warn_of_joints(scores, bundle.constant_joints, split[bundle.metrics["of"]])
     warn_of_bound(bundle.residual_source)
-    if leakage := bundle.metrics.get("leakage"):
-        messages.print(leakage_warning(leakage))
+    if args.split and (warning := leakage_warning(split["training"], split["test"])):
+        messages.print(f"warning: {warning}")
     if args.json:
         write_json(args.json, dict(bundle.metrics) | {"unit": bundle.effort.unit, "split": split})
     return 0

@@ -175,17 +175,18 @@ def _prepare(parser: argparse.ArgumentParser) -> None:
     _quiet(parser)
     group = parser.add_argument_group(
         "archives",
-        "Files that are no bags. Their columns have no joint names: --joints names them in order,\nelse --robot (its "
-        "usual driver), else joint_1, joint_2, … . Where rows do not follow on\neach other, a new episode starts.",
+        "Files that are no bags. Their columns have no joint names: --joints names them in order,\nelse --robot or the "
+        "robot of the format (its usual driver), else joint_1, joint_2, … . Where\nrows do not follow on each other, a "
+        "new episode starts.",
     )
     group.add_argument(
         "--format",
         choices=(BAG, *FORMAT_NAMES),
         default=BAG,
-        help="kuka1: .mat of Polydoros 2015. kuka2: text of Meier 2014, its torque scaled back to N·m. Both state no "
-        "rate: the one that fits q and qd is taken. sarcos: sarcos_inv.mat, 100 Hz. rtde: text recording of a "
-        "Universal Robots arm. csv: text with a header and --columns. npz: NumPy arrays q, qd, tau and perhaps t, seg "
-        "(default: bag)",
+        help="kuka1: KukaDirectDynamics.mat of Polydoros, robot lwr. baxter: his .mat files of a Baxter, robot baxter. "
+        "kuka2: text of Meier 2014, its torque scaled back to N·m. These state no rate: the one that fits q and qd is "
+        "taken. sarcos: sarcos_inv.mat, 100 Hz. rtde: text recording of a Universal Robots arm. csv: text with a "
+        "header and --columns. npz: NumPy arrays q, qd, tau and perhaps t, seg (default: bag)",
     )
     group.add_argument(
         "--columns",
@@ -199,6 +200,26 @@ def _prepare(parser: argparse.ArgumentParser) -> None:
         help="for rtde: what to learn (default: actual_current_as_torque where it is there, in N·m and without "
         "gravity; else actual_current, in A)",
     )
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", type=Path, metavar="RECORDING|DATASET|TOPIC", help="what to examine; a topic with --live"
+    )
+    parser.add_argument("--live", type=float, metavar="SECONDS", help="listen to the topic for so long, at least 5 s")
+    parser.add_argument("--bundle", type=Path, metavar="BUNDLE", help="examine whether this bundle fits, too")
+    parser.add_argument(
+        "--robot",
+        metavar="NAME|FILE",
+        help="robot whose URDF, rate and meaning of effort count: a known one, or a YAML file (default: the bundle's, "
+        "or the dataset's)",
+    )
+    _urdf(parser, "URDF of the arm (default: the robot's)")
+    _topic(parser, f"the bundle's, or {DEFAULT_TOPIC}")
+    parser.add_argument("--joints", nargs="+", metavar="JOINT", help="joints in order (default: the robot's, or all)")
+    _json(parser)
+    _force(parser)
+    _quiet(parser)
 
 
 def _train(parser: argparse.ArgumentParser) -> None:
@@ -269,6 +290,9 @@ def _identify(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--test", nargs="+", default=[], metavar="RECORDING", help="recordings to judge the model on")
     parser.add_argument("--validation", nargs="+", default=[], metavar="RECORDING", help="recordings for the bound")
+    parser.add_argument(
+        "--accept-inverted", action="store_true", help="go on where the sign of effort is seen to be inverted"
+    )
     _json(parser)
     _force(parser)
     _quiet(parser)
@@ -335,7 +359,10 @@ def _experiment(parser: argparse.ArgumentParser) -> None:
     _output(parser, "FOLDER", "tables (NAME.json, NAME.md), pictures, cache")
     held_out = parser.add_mutually_exclusive_group()
     held_out.add_argument(
-        "--test", nargs="+", metavar="RECORDING", help="recordings to judge on (default: the last fifth)"
+        "--test",
+        nargs="+",
+        metavar="RECORDING",
+        help="recordings to judge on (default: the last fifth; of physics: each)",
     )
     held_out.add_argument("--split", choices=PAPER_SPLITS, default="", help="split of [1] by samples in order instead")
     parser.add_argument("--validation", nargs="+", default=[], metavar="RECORDING", help="recordings to stop early on")
@@ -455,6 +482,7 @@ def _verb(name: str, summary: str, declare: Declare) -> tuple[str, Verb]:
 VERBS = dict(
     [
         _verb("prepare", "recordings to a dataset", _prepare),
+        _verb("doctor", "what the effort of a recording means, and what is wrong with it", _doctor),
         _verb("identify", "a dataset and a URDF to a bundle of rigid-body dynamics", _identify),
         _verb("train", "a dataset to a bundle with a network", _train),
         _verb("adapt", "a bundle and half a minute with a new tool to a bundle that knows it", _adapt),

@@ -75,7 +75,7 @@ class VastaresError(Exception):
         return type(self)(f"{place}: {self}", **(self.about | about))
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """The text of an error of a library in one line without a full stop at the end, or its kind if it has no text."""
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 

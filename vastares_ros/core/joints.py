@@ -75,6 +75,10 @@ class JointAssembler:
         if key not in self._layouts:
             self._layouts[key] = columns(self._joints, key)
         ours, theirs = self._layouts[key]
+        if len(ours) == len(self._joints):
+            self._fresh[:] = False
+            q, qd, tau = (field(values, theirs, len(key)) for values in (position, velocity, effort))
+            return JointSample(t, q, qd, tau * self._scale)
         for row, values in enumerate((position, velocity, effort)):
             self._values[row, ours] = field(values, theirs, len(key))
         self._fresh[ours] = True

@@ -11,7 +11,6 @@ gives the rate (`fitted_rate`). A row whose q differs from that by more than the
 from __future__ import annotations
 
 import csv as text
-import re
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,18 +23,24 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 from scipy.io.matlab import matfile_version
 
+from vastares_ros.core.arm import joint_limits
 from vastares_ros.core.errors import BagError, ConfigError, DatasetError, one_line
 from vastares_ros.core.samples import Array, Episode
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate, same_rate
-from vastares_ros.io.formats import FORMAT_NAMES, RTDE_TORQUE
+from vastares_ros.io.formats import FORMAT_NAMES, FORMAT_ROBOTS, RTDE_TORQUE
+from vastares_ros.io.robots import load_robot
 
 KUKA2_TAU = (40.0, 40.0, 20.0, 20.0, 4.0, 4.0, 2.0)  # what the torques of Meier's real robot are divided by [N·m]
 SARCOS_RATE = 100.0  # as its authors recorded it [Hz]
+RUNS = {"kuka1": "kukatraj", "baxter": "baxtertraj"}  # format -> what its runs are called, before their numbers
+N_RUNS = 10
 CSV_FIELDS = ("t", "q", "qd", "tau")
 
 _APART = 10.0  # periods between pieces that a file does not set apart in time
 _TURNS = 4 * np.pi  # no arm turns farther than twice around; degrees do [rad]
 _SHOWN = 8  # places named in a note
+_SAME = 1e-6  # rad and rad/s: two copies of a value differ by less
+_STOP = 0.01  # rad: a joint at its stop may read this much beyond it
 
 
 @dataclass(frozen=True)
@@ -219,54 +224,91 @@ def breaks(q: Array, qd: Array, period: float) -> NDArray[np.bool_]:
 
 
 def kuka1(path: str | Path) -> list[ArchiveRows]:
-    """The .mat files of Polydoros et al.: whatever in them is 7 joints.
+    """`KukaDirectDynamics.mat` of Polydoros et al., KUKA-I of [1]: the runs `kukatraj1` to `kukatraj10` of an LWR.
 
-    A file declares one of: matrices of 28 columns (q, qd, qdd, tau); matrices of 35 columns, such as `kukatraj1`
-    (q, qd, tau, and q and qd of the next row); pairs `X…` of 21 columns (q, qd, qdd) and `Y…` of 7 (tau); or q, qd and
-    tau each. Every matrix is a recording; those numbered come in the order of their numbers
-    (1, 2, … 10, where the file has 1, 10, 2, …), by which the splits of [1] count samples.
+    They come in the order of their numbers (the file has 1, 10, 2, …), by which the split of [1] counts samples.
 
     Raises:
-        DatasetError: it is no MATLAB file, or a matrix is none of these.
+        DatasetError: see `_runs`.
+    """
+    return _runs(Path(path), _mat(Path(path)), "kuka1")
+
+
+def baxter(path: str | Path) -> list[ArchiveRows]:
+    """The .mat files of Polydoros et al. that are of a Baxter.
+
+    `BaxterDirectDynamics.mat` has the layout of `kuka1`, with the runs `baxtertraj1` to `baxtertraj10`.
+    `BaxterRand.mat` and `BaxterRhythmic.mat` have pairs: `X_train` of 21 columns (q, qd, qdd) and `Y_train` of 7 (tau),
+    and likewise `X_test` and `Y_test`; each pair is a recording.
+
+    Raises:
+        DatasetError: see `_runs`; or the two of a pair do not fit.
     """
     path = Path(path)
     arrays = _mat(path)
-    if {"q", "qd", "tau"} <= arrays.keys():
-        return [_named(path, arrays, unit="N·m", rate_fits=True)]
-    matrices = {n: a for n, a in arrays.items() if a.ndim == 2 and a.dtype.kind == "f" and len(a) > 1}
-    parts: dict[str, tuple[Array, Array, Array]] = {}
-    for name, matrix in matrices.items():
-        x, y = f"X{name[1:]}", f"Y{name[1:]}"
-        if name in (x, y) and x in matrices and y in matrices:
-            _check_width(path, x, matrices[x], (21,), "q, qd and qdd of 7 joints")
-            _check_width(path, y, matrices[y], (7,), "tau of 7 joints")
-            if len(matrices[x]) != len(matrices[y]):
-                raise DatasetError(f"{path}: {x} has {len(matrices[x])} rows and {y} {len(matrices[y])}: not a pair")
-            q, qd, _ = np.split(matrices[x], 3, axis=1)
-            parts[name[1:].strip("_")] = q, qd, matrices[y]
-        else:
-            _check_width(path, name, matrix, (28, 35), "q, qd, qdd, tau or q, qd, tau, next q, next qd of 7 joints")
-            columns = np.split(matrix, matrix.shape[1] // 7, axis=1)
-            parts[name] = columns[0], columns[1], columns[3 if len(columns) == 4 else 2]
-    if not parts:
-        raise DatasetError(f"{path}: no matrix of 7 joints, only {_shapes(arrays)}")
-    return [
-        ArchiveRows(
-            f"{path.stem}-{name}" if len(parts) > 1 else path.stem, path, q, qd, tau, unit="N·m", rate_fits=True
+    pairs = {name: f"Y{name[1:]}" for name in arrays if name.startswith("X") and f"Y{name[1:]}" in arrays}
+    if not pairs:
+        return _runs(path, arrays, "baxter")
+    recordings = []
+    for x, y in pairs.items():
+        _check_width(path, x, arrays[x], 21, "q, qd and qdd of 7 joints")
+        _check_width(path, y, arrays[y], 7, "tau of 7 joints")
+        if len(arrays[x]) != len(arrays[y]):
+            raise DatasetError(f"{path}: {x} has {len(arrays[x])} rows and {y} {len(arrays[y])}: not a pair")
+        name = "-".join(filter(None, (path.stem, x[1:].strip("_"))))
+        q, qd, _ = np.split(arrays[x], 3, axis=1)
+        recordings.append(ArchiveRows(name, path, q, qd, arrays[y], unit="N·m", rate_fits=True))
+    return recordings
+
+
+def _runs(path: Path, arrays: Mapping[str, NDArray[Any]], kind: str) -> list[ArchiveRows]:
+    """The runs of a robot of `RUNS`, in the order of their numbers: q, qd, tau, and q and qd of the next row.
+
+    Raises:
+        DatasetError: a run is missing, has another number of columns, goes beyond the stops of the robot, or has a row
+            that is not the one that the row before says comes next.
+    """
+    names = [f"{RUNS[kind]}{i}" for i in range(1, N_RUNS + 1)]
+    if others := [other for other, run in RUNS.items() if other != kind and any(n.startswith(run) for n in arrays)]:
+        raise DatasetError(f"{path}: its runs are called {RUNS[others[0]]}…: give --format {others[0]}", path=path)
+    if absent := [name for name in names if name not in arrays]:
+        there = f"run {', '.join(absent)} is missing" if len(absent) < N_RUNS else f"no runs, only {_shapes(arrays)}"
+        raise DatasetError(
+            f"{path}: {there}; {kind} has {names[0]} to {names[-1]}: take the whole file, as published",
+            path=path,
+            recording=absent[0],
         )
-        for name, (q, qd, tau) in ((name, parts[name]) for name in _natural_order(parts))
-    ]
-
-
-def _natural_order(names: Iterable[str]) -> list[str]:
-    """Names that differ by a number alone in the order of that number (2 before 10), the others as they come."""
-    names = list(names)
-    stems = [re.sub(r"\d+", "", name) for name in names]
-    keys = {
-        name: (stems.index(stem), [int(n) for n in re.findall(r"\d+", name)])
-        for name, stem in zip(names, stems, strict=True)
-    }
-    return sorted(names, key=keys.__getitem__)
+    robot = load_robot(FORMAT_ROBOTS[kind])
+    joints = robot.drivers[0].joints
+    lower, upper, _ = joint_limits(robot, joints)
+    recordings = []
+    for name in names:
+        _check_width(path, name, arrays[name], 35, "q, qd, tau, next q and next qd of 7 joints")
+        q, qd, tau, next_q, next_qd = np.split(arrays[name], 5, axis=1)
+        said, followed = np.hstack([next_q, next_qd])[:-1], np.hstack([q, qd])[1:]
+        if len(lost := np.flatnonzero(~np.isclose(said, followed, 0, _SAME, equal_nan=True).all(axis=1))):
+            more = f", and {len(lost) - 1} more rows like it" * (len(lost) > 1)
+            raise DatasetError(
+                f"{path}: {name}, row {lost[0] + 2} is not the row that row {lost[0] + 1} says comes next{more}: take "
+                "the rows in the order of the motion, as published",
+                path=path,
+                recording=name,
+            )
+        beyond = (q < lower - _STOP) | (q > upper + _STOP)
+        if beyond.any():
+            row, j = np.argwhere(beyond)[0]
+            raise DatasetError(
+                f"{path}: {name}, row {row + 1}: joint {j + 1} is at {q[row, j]:.2f} rad, but {joints[j]} of robot "
+                f"{robot.name} turns from {lower[j]:.2f} to {upper[j]:.2f}: is it another robot?",
+                path=path,
+                recording=name,
+                joint=joints[j],
+                value=q[row, j],
+                lower=lower[j],
+                upper=upper[j],
+            )
+        recordings.append(ArchiveRows(name, path, q, qd, tau, unit="N·m", rate_fits=True))
+    return recordings
 
 
 def kuka2(path: str | Path) -> list[ArchiveRows]:
@@ -299,7 +341,7 @@ def sarcos(path: str | Path) -> list[ArchiveRows]:
     name = next((n for n in ("sarcos_inv", "sarcos_inv_test") if n in arrays), "")
     if not name:
         raise DatasetError(f"{path}: no variable sarcos_inv, only {_shapes(arrays)}")
-    _check_width(path, name, arrays[name], (28,), "q, qd, qdd and tau of 7 joints")
+    _check_width(path, name, arrays[name], 28, "q, qd, qdd and tau of 7 joints")
     q, qd, _, tau = np.split(arrays[name], 4, axis=1)
     leak = (
         "it is every tenth row of sarcos_inv.mat, so scores on it are optimistic: hold out a part of that file instead"
@@ -414,7 +456,7 @@ def npz(path: str | Path) -> list[ArchiveRows]:
 
 
 FORMATS: dict[str, Callable[..., list[ArchiveRows]]] = dict(
-    zip(FORMAT_NAMES, (kuka1, kuka2, sarcos, rtde, csv, npz), strict=True)
+    zip(FORMAT_NAMES, (kuka1, baxter, kuka2, sarcos, rtde, csv, npz), strict=True)
 )
 
 
@@ -513,10 +555,9 @@ def _mat(path: Path) -> dict[str, NDArray[Any]]:
     return _floats({name: np.asarray(a) for name, a in arrays.items() if not name.startswith("__")})
 
 
-def _check_width(path: Path, name: str, matrix: NDArray[Any], widths: Sequence[int], what: str) -> None:
-    if matrix.ndim != 2 or matrix.shape[1] not in widths or matrix.dtype.kind != "f":
-        expected = " or ".join(map(str, widths))
-        raise DatasetError(f"{path}: variable {_shapes({name: matrix})}, expected {expected} columns ({what})")
+def _check_width(path: Path, name: str, matrix: NDArray[Any], width: int, what: str) -> None:
+    if matrix.ndim != 2 or matrix.shape[1] != width or matrix.dtype.kind != "f":
+        raise DatasetError(f"{path}: variable {_shapes({name: matrix})}, expected {width} columns ({what})")
 
 
 def _shapes(arrays: Mapping[str, NDArray[Any]]) -> str:

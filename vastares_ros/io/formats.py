@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 DEFAULT_TOPIC = "/joint_states"
-FORMAT_NAMES = ("kuka1", "kuka2", "sarcos", "rtde", "csv", "npz")
+FORMAT_NAMES = ("kuka1", "baxter", "kuka2", "sarcos", "rtde", "csv", "npz")
 """Archives that `io.archives.FORMATS` has a reader for, in its order."""
+
+FORMAT_ROBOTS = {"kuka1": "lwr", "baxter": "baxter"}
+"""Format -> the robot of `config/robots` that its files are of, where that is known."""
 
 RTDE_TORQUE = {
     "actual_current_as_torque": ("N·m", True),  # PolyScope 5.23 (10.11) and newer

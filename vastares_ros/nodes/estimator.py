@@ -26,25 +26,27 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.service import Service as RosService
 from rclpy.subscription import Subscription, SubscriptionEventCallbacks
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Header, String
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 from vastares_ros.core.errors import BundleError, ConfigError, RobotError, VastaresError
 from vastares_ros.io.bundles import load_bundle, read_index
+from vastares_ros.io.layout import FIELDS
 from vastares_ros.io.robots import bundle_arm, read_urdf
 from vastares_ros.nodes.diagnostics import Finding, Level, Report, Tally, Watch
 from vastares_ros.nodes.interfaces import ESTIMATOR, MARKERS
 from vastares_ros.nodes.managed import ManagedNode, overridable, qos
 from vastares_ros.nodes.markers import contact_markers
-from vastares_ros.nodes.messages import from_joint_state, named_values, wrench_message
+from vastares_ros.nodes.messages import JointStateReader, Received, Writer, named_values, to_stamp, wrench_message
 from vastares_ros.nodes.process import run
+from vastares_ros.nodes.scheduling import Scheduling
 from vastares_ros.physics.wrench import WrenchEstimator
 from vastares_ros.runtime.bundle import Bundle
 from vastares_ros.runtime.device import device_for
 from vastares_ros.runtime.engines import Engine
 from vastares_ros.runtime.estimator import Estimate, Estimator, Validity
-from vastares_ros.runtime.outputs import JOINT_STATE, WRENCH, Outputs
+from vastares_ros.runtime.outputs import JOINT_STATE, WRENCH, Output, Outputs
 from vastares_ros.runtime.pipeline import Pipeline, Taken, make_wrench_estimator
 from vastares_ros.runtime.tick import Tick, measure_tick
 
@@ -54,6 +56,7 @@ CATCH_UP = 0.01  # seconds that messages are taken in before one that is no olde
 FRESH = 0.02  # seconds: the least `max_age` where it is not set
 MEASURED = 200  # ticks that are measured at the start
 MARKER_PERIOD = 0.05  # seconds between two sets of markers: RViz draws no faster
+LOOK = 0.01  # seconds between two looks at who subscribes, which takes as long as to publish an output
 RECENT = 1.0  # seconds that the newest joint state may be old when zero is set
 TYPES = {JOINT_STATE: JointState, WRENCH: WrenchStamped, MARKERS: MarkerArray}
 NEXT_STEP = {
@@ -91,12 +94,12 @@ class Waiting:
 
     Attributes:
         taken: the sample.
-        header: of the message that completed it.
+        frame_id: of the message that completed it.
         came: when the middleware received this message, by `time.perf_counter` [s].
     """
 
     taken: Taken
-    header: Header
+    frame_id: str
     came: float
 
 
@@ -121,6 +124,7 @@ class EstimatorNode(ManagedNode):
         self._loading: Future[Estimator] | None = None
         self._body_loading: Future[Body] | None = None
         self._tick: Tick | None = None  # measured at configuration
+        self._scheduling = Scheduling()
         super().__init__("estimator", **options)
 
     def configure(self) -> None:
@@ -167,6 +171,9 @@ class EstimatorNode(ManagedNode):
             for topic in self.TOPICS
             if topic.name.startswith("~/")
         }
+        self._writers: dict[str, Writer] = {}  # of the outputs
+        self._wanted: set[str] = set()  # outputs that somebody subscribes to
+        self._looked = float("-inf")  # when that was found out
         self._triggers = [
             self.create_service(Trigger, "~/zero", self._on_zero),
             self.create_service(Trigger, "~/reset", self._on_reset),
@@ -174,17 +181,21 @@ class EstimatorNode(ManagedNode):
         self._marked = float("-inf")  # stamp of the last markers [s]
         self._find_body()
         self._log_bundle("loaded")
+        if problem := self._scheduling.apply(self.parameter("cpu_affinity") or (), self.parameter("realtime_priority")):
+            self.get_logger().warning(problem)
         self._tell_rate()
 
     def activate(self) -> None:
         """Listen to the joint states, with an empty window."""
         self._pipeline.reset()
         self._incompatible = ""
+        self._reader = JointStateReader()
         self._joint_states = self.create_subscription(
             JointState,
             "joint_states",
             self.on_joint_state,
             qos(DEPTH, self.parameter("reliability")),
+            raw=True,
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible),
             qos_overriding_options=overridable(),
         )
@@ -206,6 +217,7 @@ class EstimatorNode(ManagedNode):
         if self._description:
             self.destroy_subscription(self._description)
         self._outputs, self._triggers, self._description = {}, [], None
+        self._scheduling.restore()
 
     def destroy_node(self) -> None:
         """End what is on, and destroy the node."""
@@ -259,7 +271,7 @@ class EstimatorNode(ManagedNode):
         """The age above which an estimate is late [s]."""
         return self._max_age or max(2 / self._bundle.rate, FRESH)
 
-    def on_joint_state(self, message: JointState) -> None:
+    def on_joint_state(self, raw: bytes) -> None:
         """Run the pipeline on this message and all that wait behind it, and publish the outputs for the newest sample.
 
         They bear the stamp of the message that completed the sample. Without `pass_over`, every sample is answered.
@@ -267,15 +279,18 @@ class EstimatorNode(ManagedNode):
         began = time.perf_counter()
         self._take_loaded()
         waiting: list[Waiting] = []
-        for each, came in self._arrivals(message, began):
-            self._check_message(each)
+        for each, came in self._arrivals(raw, began):
+            message = self._reader.read(each)
+            self._check_message(message)
             try:
-                taken = self._pipeline.take(*from_joint_state(each))
+                taken = self._pipeline.take(
+                    message.stamp_ns, message.names, message.position, message.velocity, message.effort
+                )
             except VastaresError as error:
                 self._watch.problem(str(error))
                 continue
             if taken:
-                waiting.append(Waiting(taken, each.header, came))
+                waiting.append(Waiting(taken, message.frame_id, came))
             if waiting and not self._pass_over:
                 self._answer(waiting, began)
                 began, waiting = time.perf_counter(), []
@@ -327,7 +342,7 @@ class EstimatorNode(ManagedNode):
             },
         )
 
-    def _arrivals(self, message: JointState, began: float) -> Iterator[tuple[JointState, float]]:
+    def _arrivals(self, message: bytes, began: float) -> Iterator[tuple[bytes, float]]:
         """The message that the executor has taken, and those that wait behind it, each with when it came.
 
         The executor does not say when its message came: not after the next one, if one waits. If none does, it is
@@ -349,12 +364,12 @@ class EstimatorNode(ManagedNode):
         if following:
             yield following
 
-    def _take_waiting(self) -> tuple[JointState, float] | None:
+    def _take_waiting(self) -> tuple[bytes, float] | None:
         """The next message that waits, and when the middleware received it, by `time.perf_counter` [s]."""
         if self._joint_states is None:
             return None
         with self._joint_states.handle:  # keeps it from being destroyed
-            taken = self._joint_states.handle.take_message(JointState, False)
+            taken = self._joint_states.handle.take_message(JointState, True)
         if taken is None:
             return None
         message, about = taken
@@ -377,7 +392,7 @@ class EstimatorNode(ManagedNode):
         if outputs.estimate.valid and age > self.max_age:
             detail = f"{age * 1e3:.1f} ms old, and max_age is {self.max_age * 1e3:g} ms"
             outputs = replace(outputs, estimate=replace(outputs.estimate, validity=Validity.LATE, detail=detail))
-        self._publish(newest.header, outputs)
+        self._publish(newest.frame_id, outputs)
         estimate = outputs.estimate
         self._watch.sample(estimate.valid)
         for each in waiting:
@@ -390,29 +405,34 @@ class EstimatorNode(ManagedNode):
             self._tally.sample(t, each.came, reason, passed_over=each is not newest)
         self._tally.answer(estimate, age, time.perf_counter() - began)
 
-    def _check_message(self, message: JointState) -> None:
+    def _check_message(self, message: Received) -> None:
         """Note what is wrong with a message by itself."""
-        self._watch.message(message.header.frame_id, message.name)
-        for field in ("position", "velocity", "effort"):
-            if len(getattr(message, field)) not in (0, len(message.name)):
+        self._watch.message(message.frame_id, message.names)
+        for name in FIELDS:
+            if len(getattr(message, name)) not in (0, len(message.names)):
                 self._watch.problem(
-                    f"{field} is of another length than name", "so it counts as missing: mend the driver"
+                    f"{name} is of another length than name", "so it counts as missing: mend the driver"
                 )
 
-    def _publish(self, header: Header, outputs: Outputs) -> None:
+    def _publish(self, frame_id: str, outputs: Outputs) -> None:
         """Publish the outputs that somebody subscribes to; to compute one and to make its message costs more."""
-        wanted = {name for name, publisher in self._outputs.items() if publisher.get_subscription_count()}
-        for output, names, values in outputs.published(wanted):
+        now = time.perf_counter()
+        if now - self._looked > LOOK:
+            self._looked = now
+            self._wanted = {name for name, publisher in self._outputs.items() if publisher.get_subscription_count()}
+        for output, names, values in outputs.published(self._wanted):
+            if output.name not in self._writers:
+                self._writers[output.name] = _writer(output, names)
+            frame = frame_id
             if output.kind == WRENCH:
                 assert outputs.wrench_estimator is not None
                 frame = self._frame_prefix + outputs.wrench_estimator.frame_id
-                self._outputs[output.name].publish(wrench_message(header.stamp, frame, values))
-            else:
-                self._outputs[output.name].publish(named_values(header, names, values))
+            message = self._writers[output.name].write(outputs.stamp_ns, frame, values)
+            self._outputs[output.name].publish(message)
         if self._body.links and not 0 <= outputs.estimate.t - self._marked < MARKER_PERIOD:
             self._marked = outputs.estimate.t
-            if "contact_markers" in wanted:
-                self._publish_markers(header.stamp, outputs.estimate)
+            if "contact_markers" in self._wanted:
+                self._publish_markers(to_stamp(outputs.stamp_ns), outputs.estimate)
 
     def _publish_markers(self, stamp: Time, estimate: Estimate) -> None:
         tau_ext = estimate.tau_ext if estimate.valid else np.full(len(estimate.tau_ext), np.nan)
@@ -590,6 +610,13 @@ def _body(bundle: Bundle, urdf: str, source: str, tip: str, frame: str) -> Body:
         expected = error.unit is None
         return Body(f"none: {error}", links=arm.links, problem=f"no wrench: {error}" if expected else "")
     return Body(f"in frame {wrench.frame_id}, by the URDF {source}", wrench, arm.links)
+
+
+def _writer(output: Output, names: Sequence[str]) -> Writer:
+    """What serialises the messages of an output."""
+    if output.kind == WRENCH:
+        return Writer(wrench_message)
+    return Writer(lambda frame_id, values: named_values(frame_id, names, values))
 
 
 def _engine(engine: Engine) -> str:

@@ -36,6 +36,7 @@ class Unset(Enum):
 
     STRING_ARRAY = "string array"
     DOUBLE_ARRAY = "double array"
+    INTEGER_ARRAY = "integer array"
 
 
 @dataclass(frozen=True)
@@ -243,6 +244,20 @@ ESTIMATOR = Interface(
             "taken into the window, so that the answer is the same, but nothing is published for them. If false, "
             "every joint state is answered, however old; up to 500 wait.",
             Change.LIVE,
+        ),
+        Parameter(
+            "cpu_affinity",
+            Unset.INTEGER_ARRAY,
+            "CPUs that the node runs on. Unset: all. A CPU that other programs leave alone makes the latency steadier.",
+            example="[1]",
+        ),
+        Parameter(
+            "realtime_priority",
+            0,
+            "Priority of the scheduler SCHED_FIFO for the threads of the node. 0: the usual scheduler. The node then "
+            "runs before all ordinary programs on its CPU. Where that is not permitted, a warning is logged and the "
+            "usual priority stays.",
+            limits=(0, 99),
         ),
         Parameter(
             "urdf",

@@ -35,7 +35,7 @@ from vastares_ros.io.robots import load_robot
 from vastares_ros.nodes.diagnostics import PERIOD, Finding, Level, Report, Watch
 from vastares_ros.nodes.interfaces import TRAINING
 from vastares_ros.nodes.managed import STEADY, ManagedNode, overridable, qos
-from vastares_ros.nodes.messages import from_joint_state, from_stamp, to_joint_state
+from vastares_ros.nodes.messages import JointStateReader, from_stamp, to_joint_state
 from vastares_ros.nodes.process import run
 from vastares_ros.nodes.training_process import Trainer
 from vastares_ros.runtime.device import device_for
@@ -98,6 +98,7 @@ class TrainingNode(ManagedNode):
         """Subscribe to the joint states, and to contact if `contact_topic` is set; nothing is recorded yet."""
         self._waiting = False  # a recording is asked for, but its joints were not seen yet
         self._published: dict[str, None] = {}  # all joint names seen, in order
+        self._reader = JointStateReader()
         self._assembler = JointAssembler((), ())
         self._touched = False  # whether the estimator's last report was of contact
         self._reported = time.monotonic()  # when it came
@@ -109,6 +110,7 @@ class TrainingNode(ManagedNode):
                 "joint_states",
                 self.on_joint_state,
                 profile,
+                raw=True,
                 event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible),
                 qos_overriding_options=overridable(),
             )
@@ -146,19 +148,21 @@ class TrainingNode(ManagedNode):
         elif name == "train_config" and value:
             read_config(Path(value).expanduser(), {})
 
-    def on_joint_state(self, message: JointState) -> None:
-        """Record one message, while a recording is on."""
-        stamp_ns, names, *values = from_joint_state(message)
-        self._published |= dict.fromkeys(names)
+    def on_joint_state(self, raw: bytes) -> None:
+        """Record one serialised message, while a recording is on."""
+        message = self._reader.read(raw)
+        self._published |= dict.fromkeys(message.names)
         if not (self._data.recorder or self._waiting):
             return
-        self._watch.message(message.header.frame_id, names)
+        self._watch.message(message.frame_id, message.names)
         if self._waiting:
             self._begin_late()
         if self._data.recorder is None:
             return
         try:
-            sample = self._assembler.push(seconds(stamp_ns), names, *values)
+            sample = self._assembler.push(
+                seconds(message.stamp_ns), message.names, message.position, message.velocity, message.effort
+            )
         except VastaresError as error:
             self._watch.problem(str(error))
             return

@@ -29,8 +29,8 @@ def terminal(table: Table) -> rich.table.Table:
         caption_justify="left",
     )
     for i, name in enumerate(table.head):
-        label = i < table.labels
-        shown.add_column(escape(name), justify="left" if label else "right", no_wrap=label)
+        label, prose = i < table.labels, i >= len(table.head) - table.prose
+        shown.add_column(escape(name), justify="left" if label or prose else "right", no_wrap=label)
     for row in table.rows:
         shown.add_row(*line(row))
     if table.mean:
@@ -41,7 +41,8 @@ def terminal(table: Table) -> rich.table.Table:
 
 def markdown(table: Table) -> str:
     """A pipe table; its title is a heading above."""
-    rule = ["---"] * table.labels + ["---:"] * (len(table.head) - table.labels)
+    figures = len(table.head) - table.labels - table.prose
+    rule = ["---"] * table.labels + ["---:"] * figures + ["---"] * table.prose
     lines = [[name.replace("\n", " ") for name in table.head], rule]
     lines += [[f"**{cell.text}**" if cell.best else cell.text for cell in row] for row in _all_rows(table)]
     parts = [f"## {table.title}"] * bool(table.title)

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # tables are made for verbs that need neither torch nor pinocchio, too
+    from vastares_ros.core.checks import Check
     from vastares_ros.io.bags import JointStateFacts
     from vastares_ros.io.datasets import Dataset
     from vastares_ros.physics.identification import Identification
@@ -17,6 +19,7 @@ if TYPE_CHECKING:  # tables are made for verbs that need neither torch nor pinoc
     from vastares_ros.runtime.tick import Tick
     from vastares_ros.training.adapt import Adaptation
     from vastares_ros.training.comparison import Comparison, Contact, Detected, EstimatorFigures, Level
+    from vastares_ros.training.doctor import Diagnosis
     from vastares_ros.training.evaluate import Scores
     from vastares_ros.training.experiment_cells import RowSummary
 
@@ -42,6 +45,7 @@ class Table:
         mean: one more row, set apart; empty for none.
         note: a line below; empty for none.
         labels: how many columns from the left say what a row is; the others are figures.
+        prose: how many columns from the right are text that may be broken.
     """
 
     title: str
@@ -50,6 +54,7 @@ class Table:
     mean: tuple[Cell, ...] = ()
     note: str = ""
     labels: int = 1
+    prose: int = 0
 
 
 def figures(values: Sequence[float | None], form: str, best: Best | None = min) -> list[Cell]:
@@ -88,6 +93,25 @@ def scores_table(scores: Scores, unit: str, title: str) -> Table:
     mean = (Cell("mean"), *figures([scores.nmse_mean[name] for name in nmse], ".4f"), *(Cell("") for _ in rmse))
     head = ("joint", *(f"nmse\n{name}" for name in nmse), *(f"RMSE\n{name}" for name in rmse))
     return Table(f"{title} (RMSE in {unit})", head, rows, mean)
+
+
+def doctor_table(found: Diagnosis, title: str) -> Table:
+    """The check list of a recording; joints of the same answer share a row, with the weakest evidence."""
+    groups: dict[tuple[str, str, str], list[Check]] = {}
+    for check in found.checks:
+        groups.setdefault((check.name, check.status, check.finding), []).append(check)
+    rows = []
+    for (name, status, finding), checks in groups.items():
+        weakest = min(checks, key=lambda c: c.confidence)
+        joints = ", ".join(c.joint for c in checks if c.joint)
+        sure = f" ({weakest.confidence:.0%} sure)" if 0 < weakest.confidence < 1 else ""
+        why = (f"{weakest.joint}: " if len(checks) > 1 else "") + weakest.evidence
+        why += f". Next: {weakest.advice}" if weakest.advice else ""
+        answer = f"{joints}: {finding}{sure}" if joints else f"{finding}{sure}"
+        rows.append((Cell(name), Cell(status, status == "fail"), Cell(answer), Cell(why)))
+    counts = Counter(c.status for c in found.checks)
+    note = ", ".join(f"{counts[status]} {status}" for status in ("pass", "warn", "fail", "unknown") if counts[status])
+    return Table(title, ("check", "", "finding", "evidence"), tuple(rows), note=note, labels=2, prose=2)
 
 
 def identification_table(found: Identification) -> Table:

@@ -109,8 +109,9 @@ def make_engine(
     Args:
         model: what it is to run.
         device: where; the CPU where none is given.
-        engine: "torch"; "compiled", kernels for one thread of a CPU; or "auto", compiled where that is possible, else
-            torch, with the reason in its `note`. A model without a network needs neither, but torch can be had.
+        engine: "torch", on a GPU as a CUDA graph where that is possible; "compiled", kernels for one thread of a CPU;
+            or "auto", compiled where that is possible, else torch. What was not possible is in its `note`. A model
+            without a network needs neither, but torch can be had.
         notify: is told of what takes seconds.
 
     Raises:
@@ -119,7 +120,7 @@ def make_engine(
     if engine not in ENGINES:
         raise EngineError(f"engine {engine!r} is unknown: use {', '.join(ENGINES)}", field="engine", value=engine)
     if engine == "torch":
-        return TorchEngine(model, device)
+        return _by_torch(model, device)
     if isinstance(model, RigidBodyModel) and type(model).forward is RigidBodyModel.forward:
         return PhysicsEngine(model)
     try:
@@ -127,20 +128,22 @@ def make_engine(
     except EngineError as error:
         if engine == "compiled":
             raise
-        chosen = TorchEngine(model, device)
-        chosen.note = str(error).removesuffix(NEXT)
+        chosen = _by_torch(model, device)
+        chosen.note = "; ".join(filter(None, (str(error).removesuffix(NEXT), chosen.note)))
         return chosen
 
 
-def difference(engine: Engine, model: LearningModel) -> float:
+def difference(engine: Engine, model: LearningModel, device: torch.device | None = None) -> float:
     """How far the torque of a new engine is from that of torch, for made-up windows, of the size of the torque.
 
     The size, by joint, is the largest torque, or the spread of what the network learned where that is larger. The
-    engine has made-up samples in its window afterwards.
+    engine has made-up samples in its window afterwards. The model is on `device`, where torch runs, the CPU where none
+    is given.
     """
-    reference = TorchEngine(model)
+    reference = TorchEngine(model, device)
     window = model.config.window
-    mean, scale = model.feature_scaler.mean.numpy(), model.feature_scaler.scale.numpy()
+    scalers = model.feature_scaler.mean, model.feature_scaler.scale, model.target_scaler.scale
+    mean, scale, spread = (x.cpu().numpy() for x in scalers)
     samples = mean + scale * np.random.default_rng(0).normal(size=(window + window // 2 + 1, len(mean)))
     pairs = []
     for i, x in enumerate(samples, 1):
@@ -149,8 +152,31 @@ def difference(engine: Engine, model: LearningModel) -> float:
         if i in (window, window + 1, len(samples)):
             pairs.append((engine.torque(), reference.torque()))
     ours, theirs = np.moveaxis(np.array(pairs), 1, 0)  # (·, J)
-    size = np.maximum(np.abs(theirs).max(axis=0), model.target_scaler.scale.numpy())
+    size = np.maximum(np.abs(theirs).max(axis=0), spread)
     return float(np.max(np.abs(ours - theirs) / size))
+
+
+def _by_torch(model: Model, device: torch.device | None) -> TorchEngine:
+    """The engine of torch; for a network on a GPU that of a captured pass, where that works, else a note why not."""
+    if device is None or device.type != "cuda" or not isinstance(model, LearningModel):
+        return TorchEngine(model, device)
+    from .cuda_graph import CudaGraphEngine  # which is built on this module
+
+    try:
+        engine = CudaGraphEngine(model, device)
+        found = difference(engine, model, device)
+    except RuntimeError as error:  # the first one, where to end the capture failed too
+        why = f"the pass cannot be captured as a CUDA graph ({_line(error.__context__ or error)})"
+    else:
+        if found <= TOLERANCE:  # nor NaN
+            return engine
+        why = (
+            f"the torque of the CUDA graph differs from that of the same pass by {found:.1e} of its size, allowed is "
+            f"{TOLERANCE:g}"
+        )
+    plain = TorchEngine(model, device)
+    plain.note = why
+    return plain
 
 
 def _compiled(model: Model, device: torch.device | None, notify: Callable[[str], None]) -> Engine:
@@ -185,6 +211,6 @@ def _compiled(model: Model, device: torch.device | None, notify: Callable[[str],
     return engine
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     """The first line of an error, without a colon."""
     return one_line(error)[:100].replace(":", ",")

@@ -395,6 +395,13 @@ def softmax(x: Any, at: int, size: int) -> Any:
     return total(both)
 
 
+@_part
+def slot_of(newest: int, t: int, window: int) -> int:
+    """Place of step t, the oldest is 0, where the newest sample is at place `newest`: a remainder takes longer."""
+    slot = newest + 1 + t
+    return slot - window if slot >= window else slot
+
+
 @_function
 def lstm(
     drive: Any, drive_at: int, newest: int, window: int, w: Any, w_at: int, rows: int, size: int, out: Any, cell_at: int
@@ -406,39 +413,43 @@ def lstm(
     """
     group = rows * 4 * WIDTH
     for t in range(window):
-        slot = (newest + 1 + t) % window
+        slot = slot_of(newest, t, window)
         before, now = (t - 1) * size, t * size
         # Units back and forth, since the weights read last are still in the cache; and the states before in the order
-        # in which they were made, so that the newest of them is awaited last.
-        first, step = (0, 2) if t % 2 else (rows - 2, -2)
-        for done in range(0, size, WIDTH):
-            unit = size - WIDTH - done if t % 2 else done
+        # in which they were made, so that the newest of them is awaited last. Two groups at once: a state is loaded
+        # once for both.
+        first, step = (0, 1) if t % 2 else (rows - 1, -1)
+        for done in range(0, size, 2 * WIDTH):
+            unit = size - 2 * WIDTH - done if t % 2 else done
             at = drive_at + 4 * (slot * size + unit)
             i0, f0 = load(drive, at), load(drive, at + WIDTH)
             o0, g0 = load(drive, at + 2 * WIDTH), load(drive, at + 3 * WIDTH)
-            cell = splat(ZERO)
+            i1, f1 = load(drive, at + 4 * WIDTH), load(drive, at + 5 * WIDTH)
+            o1, g1 = load(drive, at + 6 * WIDTH), load(drive, at + 7 * WIDTH)
+            cell0 = cell1 = splat(ZERO)
             if t:
-                i1 = f1 = o1 = g1 = splat(ZERO)
                 at = w_at + (unit // WIDTH) * group + first * 4 * WIDTH
                 row = before + first
-                for _ in range(rows // 2):
+                for _ in range(rows):
                     s = every(out, row)
                     i0 = i0 + s * load(w, at)
                     f0 = f0 + s * load(w, at + WIDTH)
                     o0 = o0 + s * load(w, at + 2 * WIDTH)
                     g0 = g0 + s * load(w, at + 3 * WIDTH)
-                    s = every(out, row + 1)
-                    i1 = i1 + s * load(w, at + 4 * WIDTH)
-                    f1 = f1 + s * load(w, at + 5 * WIDTH)
-                    o1 = o1 + s * load(w, at + 6 * WIDTH)
-                    g1 = g1 + s * load(w, at + 7 * WIDTH)
+                    other = at + group
+                    i1 = i1 + s * load(w, other)
+                    f1 = f1 + s * load(w, other + WIDTH)
+                    o1 = o1 + s * load(w, other + 2 * WIDTH)
+                    g1 = g1 + s * load(w, other + 3 * WIDTH)
                     at += step * 4 * WIDTH
                     row += step
-                i0, f0, o0, g0 = i0 + i1, f0 + f1, o0 + o1, g0 + g1
-                cell = load(out, cell_at + unit)
-            cell = gate(f0) * cell + gated_candidate(i0, g0)
-            store(out, cell_at + unit, cell)
-            store(out, now + unit, gated_candidate(o0, cell * splat(OF_TANH)))
+                cell0, cell1 = load(out, cell_at + unit), load(out, cell_at + unit + WIDTH)
+            cell0 = gate(f0) * cell0 + gated_candidate(i0, g0)
+            cell1 = gate(f1) * cell1 + gated_candidate(i1, g1)
+            store(out, cell_at + unit, cell0)
+            store(out, cell_at + unit + WIDTH, cell1)
+            store(out, now + unit, gated_candidate(o0, cell0 * splat(OF_TANH)))
+            store(out, now + unit + WIDTH, gated_candidate(o1, cell1 * splat(OF_TANH)))
 
 
 @_function
@@ -448,7 +459,7 @@ def gru(
     """Run a GRU, as `lstm`; a group has its gates reset, update and candidate. `bias` is that inside the reset."""
     group = rows * 3 * WIDTH
     for t in range(window):
-        slot = (newest + 1 + t) % window
+        slot = slot_of(newest, t, window)
         before, now = (t - 1) * size, t * size
         for done in range(0, size, WIDTH):
             unit = (
@@ -481,7 +492,7 @@ def gru(
 def rnn(drive: Any, drive_at: int, newest: int, window: int, w: Any, w_at: int, rows: int, size: int, out: Any) -> None:
     """Run a recurrent layer with tanh, as `lstm`."""
     for t in range(window):
-        slot = (newest + 1 + t) % window
+        slot = slot_of(newest, t, window)
         before, now = (t - 1) * size, t * size
         for done in range(0, size, WIDTH):
             unit = (
@@ -555,7 +566,7 @@ def normalise(p: Any, w: Any, block: int, memory: Any, skip_at: int, newest: int
     size, window, where, residual = p.hidden_padded, p.window, p.sigmoid, p.residual
     norm = block + p.w_norm
     for t in range(first, window):
-        skip = skip_at + ((newest + 1 + t) % window) * size
+        skip = skip_at + slot_of(newest, t, window) * size
         for k in range(0, size, WIDTH):
             v = load(work, t * size + k)
             if where == 0:
@@ -623,10 +634,10 @@ def velocity_weights(p: Any, w: Any, block: int, memory: Any, joint: int, newest
             work[x_at + i] = memory[p.m_velocity + newest * joints + i]
     elif p.velocity == 1:
         for t in range(window):
-            work[x_at + t] = memory[p.m_velocity + ((newest + 1 + t) % window) * joints + joint]
+            work[x_at + t] = memory[p.m_velocity + slot_of(newest, t, window) * joints + joint]
     else:
         for t in range(window):
-            slot = (newest + 1 + t) % window
+            slot = slot_of(newest, t, window)
             for i in range(joints):
                 work[x_at + t * joints + i] = memory[p.m_velocity + slot * joints + i]
     dense_row(work, x_at, p.velocity_inputs, w, block + p.w_velocity, size, work, at)

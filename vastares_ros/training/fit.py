@@ -30,7 +30,7 @@ from .folds import FreeMotion, TrainedSeeds, free_motion, leave_out
 from .hybrid import train_hybrids
 from .loop import Progress, in_round, train_seeds
 from .quality import constant_joints
-from .splits import paper_split, recordings, split
+from .splits import paper_rule, paper_split, recordings, split
 from .windows import Windows
 
 FOLDS = 3  # of networks, for the bound: each is one training more
@@ -95,8 +95,7 @@ def fit_seeds(
     if paper:
         training, tested = paper_split(dataset, paper)
         validated: tuple[Episode, ...] = ()
-        counts = [sum(len(e) for e in part) for part in (training, tested)]
-        rule = f"{paper} of [1]: the first {counts[0]} samples for training, the next {counts[1]} for testing"
+        rule = paper_rule(dataset, paper)
     else:
         training, validated, tested = split(dataset, test, validation)
         rule = "by recording"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from vastares_ros.core.arm import Arm
@@ -20,9 +20,11 @@ from vastares_ros.models.methods import network_config
 from vastares_ros.models.model import Model
 from vastares_ros.models.rigid_body import RigidBodyModel
 from vastares_ros.physics.identification import Identification
+from vastares_ros.physics.rigid_body import RigidBody
 from vastares_ros.runtime.bundle import Bundle
 
 from .config import check_friction_model
+from .doctor import inverted_joints
 from .dynamics import identify_dynamics
 from .filtered import filtered
 from .fit import judged
@@ -63,6 +65,18 @@ class IdentifyConfig:
                 field="friction_time_constant",
                 value=self.friction_time_constant,
             )
+
+
+def inverted_effort(
+    dataset: Dataset, arm: Arm, test: Sequence[str] = (), validation: Sequence[str] = ()
+) -> dict[str, str]:
+    """Joints whose torque has an inverted sign in what is not held out, and the evidence; see `doctor`.
+
+    Identification fits such torque as well as any, by negative masses and by friction that drives the arm. External
+    torque then has the wrong sign, too.
+    """
+    training, _, _ = split(dataset, test, validation)
+    return inverted_joints(dataset.joints, training, dataset.rate, RigidBody(replace(arm, gravity=True)))
 
 
 def identify_bundle(

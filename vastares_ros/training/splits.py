@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.samples import Episode
@@ -43,21 +44,54 @@ def split(
 def paper_split(dataset: Dataset, name: str) -> tuple[tuple[Episode, ...], tuple[Episode, ...]]:
     """Training and test episodes by the split of [1] called `name`: samples in order, cut wherever the count ends.
 
-    Where the dataset ends before the test samples do, those that there are make the test.
-
     Raises:
-        DatasetError: there is nothing left to test on.
+        DatasetError: the recordings are not in the order of their numbers, or hold fewer samples than the split has.
     """
     first, following = PAPER_SPLITS[name]
+    there = recordings(dataset.episodes)
+    if out := [(r, wanted) for r, wanted in zip(there, natural_order(there), strict=True) if r != wanted]:
+        raise DatasetError(
+            f"the split {name} of [1] counts samples in the order of the recordings' numbers, but the dataset has "
+            f"{out[0][0]} where {out[0][1]} belongs: prepare it anew in that order",
+            recording=out[0][0],
+        )
     held = sum(len(e) for e in dataset.episodes)
-    if held <= first:
+    if held < first + following:
         raise DatasetError(
             f"the split {name} of [1] trains on {first} samples and tests on the next {following}, the dataset holds "
             f"{held}: split by recording with --test instead",
             value=held,
-            lower=first + 1,
+            lower=first + following,
         )
     return between(dataset.episodes, 0, first), between(dataset.episodes, first, first + following)
+
+
+def paper_rule(dataset: Dataset, name: str) -> str:
+    """What the split of [1] called `name` does to a dataset that it fits, and where it cuts, in words."""
+    first, following = PAPER_SPLITS[name]
+    training, tested = paper_split(dataset, name)
+    rule = f"{name} of [1]: the first {first} samples for training, the next {following} for testing"
+    cut = tested[0].recording
+    if training[-1].recording != cut:
+        return f"{rule}; it cuts between {training[-1].recording} and {cut}"
+    through = [i for i, e in enumerate(dataset.episodes) if e.recording == cut]
+    before_end = sum(len(e) for e in dataset.episodes[: through[-1] + 1]) - first
+    neighbours = sum(len(e) for e in tested if e.recording == cut)
+    return (
+        f"{rule}; it cuts {cut} {before_end} samples before its end, so that {neighbours} of the {following} are of a "
+        "recording that was trained on"
+    )
+
+
+def natural_order(names: Iterable[str]) -> list[str]:
+    """Names that differ by a number alone in the order of that number (2 before 10), the others as they come."""
+    names = list(names)
+    stems = [re.sub(r"\d+", "", name) for name in names]
+    keys = {
+        name: (stems.index(stem), [int(n) for n in re.findall(r"\d+", name)])
+        for name, stem in zip(names, stems, strict=True)
+    }
+    return sorted(names, key=keys.__getitem__)
 
 
 def between(episodes: Sequence[Episode], start: int, end: int) -> tuple[Episode, ...]:
@@ -79,7 +113,9 @@ def recordings(episodes: Sequence[Episode]) -> list[str]:
     return list(dict.fromkeys(e.recording for e in episodes))
 
 
-def leakage_warning(recordings: Sequence[str]) -> str:
-    """What to say where a split cuts inside recordings."""
-    names = ", ".join(recordings)
-    return f"leakage: the split cuts inside {names}: neighbouring samples are on both sides, so figures are optimistic"
+def leakage_warning(training: Sequence[str], tested: Sequence[str]) -> str:
+    """What to say where every recording that is tested, by name, was trained on as well; else nothing."""
+    if not set(tested) <= set(training):
+        return ""
+    names = ", ".join(tested)
+    return f"leakage: all test samples are of {names}, which was trained on: figures are optimistic"

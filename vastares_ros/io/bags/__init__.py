@@ -4,16 +4,18 @@
 
 from vastares_ros.io.formats import DEFAULT_TOPIC
 
-from .decode import JOINT_STATE, JointStates, MessageTable, in_order, iter_messages
+from .decode import JOINT_STATE, Collector, JointStates, MessageTable, in_order, iter_messages
 from .read import (
     ABSURD,
     BagFacts,
     JointStateFacts,
+    PublishedSamples,
     Recording,
     all_topics,
     bag_facts,
     joint_state_topics,
     published_names,
+    published_samples,
     read_joint_states,
     read_recording,
     recording_from,
@@ -23,11 +25,13 @@ from .write import write_joint_states
 __all__ = [
     "ABSURD",
     "BagFacts",
+    "Collector",
     "DEFAULT_TOPIC",
     "JOINT_STATE",
     "JointStateFacts",
     "JointStates",
     "MessageTable",
+    "PublishedSamples",
     "Recording",
     "all_topics",
     "bag_facts",
@@ -35,6 +39,7 @@ __all__ = [
     "iter_messages",
     "joint_state_topics",
     "published_names",
+    "published_samples",
     "read_joint_states",
     "read_recording",
     "recording_from",

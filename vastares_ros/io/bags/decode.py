@@ -23,9 +23,9 @@ from rosbags.typesys import Stores, get_typestore
 
 from vastares_ros.core.samples import Array
 from vastares_ros.core.scratch import Growing, blocks, empty
+from vastares_ros.io.layout import FIELDS, Layout
 
 JOINT_STATE = "sensor_msgs/msg/JointState"  # rosbags uses this name for the ROS 1 type, too
-FIELDS = ("position", "velocity", "effort")
 ROS1 = get_typestore(Stores.ROS1_NOETIC)
 ROS2 = get_typestore(Stores.ROS2_HUMBLE)
 
@@ -109,63 +109,6 @@ def in_order(states: JointStates, column: str) -> Stamps:
     return stamps
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Places of the values in the bytes of one serialised JointState.
-
-    Attributes:
-        decides: places of the lengths and names; messages that share these bytes share the layout.
-        dtype: view of the numbers: sec, nanosec, position, velocity, effort.
-    """
-
-    decides: NDArray[np.intp]
-    dtype: np.dtype[Any]
-
-    @classmethod
-    def of(cls, message: Any, length: int, ros1: bool) -> _Layout:
-        """Layout of a message that is `length` bytes long.
-
-        ROS 1 packs fields without gaps behind a sequence number. CDR aligns them, counting from behind its four bytes
-        of encapsulation, and ends strings with a NUL.
-        """
-        decides: list[int] = []
-        at = 12  # behind sequence number or encapsulation, and stamp
-
-        def align(size: int) -> None:
-            nonlocal at
-            at += 0 if ros1 else (4 - at) % size
-
-        def deciding(size: int) -> None:
-            nonlocal at
-            decides.extend(range(at, at + size))
-            at += size
-
-        nul = 0 if ros1 else 1
-        deciding(4)
-        at += len(message.header.frame_id.encode()) + nul
-        align(4)
-        deciding(4)
-        for name in message.name:
-            align(4)
-            deciding(4 + len(name.encode()) + nul)
-        offsets, formats = [4, 8], ["<u4" if ros1 else "<i4", "<u4"]
-        align(4)
-        for name in FIELDS:
-            deciding(4)
-            size = len(getattr(message, name))
-            align(8 if size else 1)
-            offsets.append(at)
-            formats.append(f"({size},)<f8")
-            at += 8 * size
-        names = ["sec", "nanosec", *FIELDS]
-        dtype = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": length})
-        return cls(np.array(decides), dtype)
-
-    def view(self, rows: NDArray[np.uint8]) -> NDArray[Any]:
-        """The numbers in serialised messages, shape (N, length) → (N,)."""
-        return np.ascontiguousarray(rows).reshape(-1).view(self.dtype)
-
-
 def decode(rows: NDArray[np.uint8], receive_ns: Stamps, ros1: bool) -> Iterator[tuple[NDArray[np.intp], MessageTable]]:
     """Decode serialised messages of one length.
 
@@ -188,7 +131,7 @@ def decode(rows: NDArray[np.uint8], receive_ns: Stamps, ros1: bool) -> Iterator[
     left = np.arange(len(rows))
     while len(left):
         message, first = single(left[0])
-        layout = _Layout.of(message, rows.shape[1], ros1)
+        layout = Layout.of(message, rows.shape[1], ros1)
         same = (rows[np.ix_(left, layout.decides)] == rows[left[0], layout.decides]).all(axis=1)
         numbers = layout.view(rows[left[same]])
         stamp_ns = numbers["sec"].astype(np.int64) * 1_000_000_000 + numbers["nanosec"]
@@ -268,7 +211,7 @@ def encode(table: MessageTable) -> Iterator[bytes]:
     message = types[JOINT_STATE](header=header, name=list(table.names), **fields)
     first = np.frombuffer(ROS2.serialize_cdr(message, JOINT_STATE, little_endian=True), dtype=np.uint8)
     rows = np.tile(first, (len(table), 1))
-    numbers = _Layout.of(message, len(first), ros1=False).view(rows)
+    numbers = Layout.of(message, len(first), ros1=False).view(rows)
     numbers["sec"], numbers["nanosec"] = np.divmod(table.stamp_ns, 1_000_000_000)
     for name in FIELDS:
         numbers[name] = getattr(table, name)

@@ -25,8 +25,9 @@ from vastares_ros.core.samples import Array, Episode, seconds
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate
 from vastares_ros.core.scratch import Growing, blocks, empty
 from vastares_ros.io.formats import DEFAULT_TOPIC
+from vastares_ros.io.layout import FIELDS
 
-from .decode import FIELDS, JOINT_STATE, Collector, JointStates, MessageTable, in_order, iter_messages
+from .decode import JOINT_STATE, Collector, JointStates, MessageTable, in_order, iter_messages
 from .mcap_chunks import chunk_messages, mcap_storages
 
 ABSURD = 1e6  # no joint is there, that fast or that strong: a damaged file or a broken driver
@@ -358,6 +359,50 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
     )
 
 
+@dataclass(frozen=True)
+class PublishedSamples:
+    """The samples of J joints as they were published, however damaged: N of them, in the order they came.
+
+    Attributes:
+        joints: J names.
+        t: stamps, shape (N,) [s]; they may repeat or go back.
+        received: when the recorder received them, shape (N,) [s].
+        time_source: "header", or "receive" where header stamps are absent or constant.
+        q: positions, shape (N, J) [rad].
+        qd: velocities, shape (N, J) [rad/s]; NaN where there is none, or no finite one.
+        tau: effort, likewise [as published].
+    """
+
+    joints: tuple[str, ...]
+    t: Array
+    received: Array
+    time_source: str
+    q: Array
+    qd: Array
+    tau: Array
+
+
+def published_samples(states: JointStates, joints: Sequence[str]) -> PublishedSamples:
+    """The samples of some joints, of which only position has to be there.
+
+    Raises:
+        BagError: a joint is not published, or twice in a message, or no position is finite.
+    """
+    published = dict.fromkeys(chain.from_iterable(t.names for t in states.tables))
+    if absent := [joint for joint in joints if joint not in published]:
+        raise BagError(
+            f"{_where(states)}: no joint {', '.join(map(repr, absent))}; published are {', '.join(published)}",
+            path=states.path,
+            topic=states.topic,
+            joint=absent[0],
+        )
+    samples = _Samples(states, joints, (1.0,) * len(joints), FIELDS[:1])
+    time_source, _, t = samples.times()
+    if not len(t):
+        raise BagError(f"{_where(states)}: no message has a finite position", path=states.path, topic=states.topic)
+    return PublishedSamples(tuple(joints), t, samples.received(), time_source, *samples.values)
+
+
 def _where(states: JointStates) -> str:
     return f"{states.path}, topic {states.topic}"
 
@@ -447,8 +492,12 @@ class _Samples:
         values: q, qd and tau of the samples that are whole, shape (N, J) each.
     """
 
-    def __init__(self, states: JointStates, joints: Sequence[str], scale: Sequence[float]):
+    def __init__(
+        self, states: JointStates, joints: Sequence[str], scale: Sequence[float], needed: Sequence[str] = FIELDS
+    ):
+        """Samples are whole where the `needed` fields are finite; what else is not is NaN."""
         self._scale = np.asarray(scale, dtype=np.float64)
+        wanted = [FIELDS.index(name) for name in needed]
         self._assembler = JointAssembler(joints, scale)
         self._places = [columns(joints, table.names) for table in states.tables]
         self._finite = np.zeros((3, len(joints)), dtype=np.int64)  # how many values are
@@ -461,7 +510,8 @@ class _Samples:
             finite = np.abs(new) < ABSURD  # (3, n, J); False for NaN, too
             self._finite += finite.sum(axis=1)
             self._effort |= bool(np.any(new[2]))
-            keep = np.asarray(finite.all(axis=(0, 2)))
+            keep = np.asarray(finite[wanted].all(axis=(0, 2)))
+            new = np.where(finite, new, np.nan)
             whole.append(keep)
             for column, name in zip(stamps, ("stamp_ns", "receive_ns"), strict=True):
                 column.append(in_order(chunk, name)[index])
@@ -480,6 +530,11 @@ class _Samples:
             t[s] = seconds(time_ns[s])
             t_whole.append(t[s][self._whole[s]])
         return "receive" if constant else "header", t, t_whole.array()
+
+    def received(self) -> Array:
+        """When the recorder received the samples that are whole, shape (N,) [s]."""
+        whole = self._whole
+        return seconds(np.concatenate([self._receive_ns[s][whole[s]] for s in blocks(len(whole))]))
 
     def _assemble(self, chunk: JointStates, joints: Sequence[str]) -> tuple[NDArray[np.intp], Array]:
         """Samples that a chunk completes: the message that completed each, shape (n,), and q, qd, tau, (3, n, J)."""
