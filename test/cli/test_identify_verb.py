@@ -40,7 +40,7 @@ def test_a_bundle_that_the_other_verbs_take(prepared, tmp_path, capsys):
         assert words in said
     assert load_bundle(out).training["config"]["friction_model"] == "extended"
     assert main(["info", str(out)]) == 0 and "rigid_body" in capsys.readouterr().out
-    assert main(["evaluate", str(out), str(prepared), "--report", str(tmp_path / "r")]) == 0
+    assert main(["evaluate", str(out), str(prepared)]) == 0
     assert "Note: one, two was trained on" in capsys.readouterr().out
     assert "exists" in fails(capsys, prepared, "-o", out)
     assert main(["identify", str(prepared), "--friction-model", "basic", "-o", str(out), "--force"]) == 0

@@ -73,7 +73,15 @@ def recorded(ros):
     return ros.training._data.recorder.samples if ros.training._data.recorder else 0
 
 
-def test_from_joint_states_to_a_bundle(recording, dataset, tmp_path):
+@pytest.fixture
+def like_ours(tmp_path, tiny):
+    """A bundle of the same joints and effort as the training node records, for an estimator to begin with."""
+    path = tmp_path / "like_ours"
+    save_bundle(path, fit(replace(made_dataset(), robot="unknown"), tiny, torch.device("cpu")))
+    return path
+
+
+def test_from_joint_states_to_a_bundle_that_an_estimator_is_handed(recording, dataset, like_ours, tmp_path):
     progress = recording.listen(Float32, "/training/progress")
     loss = recording.listen(Float32, "/training/loss")
     refused = recording.call("/training/train")
@@ -113,10 +121,14 @@ def test_from_joint_states_to_a_bundle(recording, dataset, tmp_path):
 
     refused = recording.call("/training/train")
     assert not refused.success and "ros2 param set /training bundle FOLDER" in refused.message
-    assert not recording.set("/training", bundle=str(tmp_path / "second"), test=[episode.name])
+    second = tmp_path / "second"
+    estimator = recording.add(EstimatorNode, bundle=str(like_ours))
+    assert not recording.set("/training", bundle=str(second), test=[episode.name], estimator="estimator")
     assert recording.call("/training/train").success
-    recording.wait(lambda: (tmp_path / "second").exists())
-    assert load_bundle(tmp_path / "second").training["split"]["test"] == [episode.name]
+    recording.wait(lambda: estimator.parameter("bundle") == str(second))
+    recording.wait(lambda: not recording.training._trainer._request)
+    assert not recording.training._trainer.failure
+    assert load_bundle(second).training["split"]["test"] == [episode.name]
 
 
 def on_disk(dataset):
@@ -177,24 +189,6 @@ def test_ending_the_node_ends_the_training(recording, dataset, tmp_path):
     recording.remove(recording.training)
     assert select.select([child], [], [], 0)[0]
     assert not (tmp_path / "bundle").exists()
-
-
-@pytest.fixture
-def like_ours(tmp_path, tiny):
-    """A bundle of the same joints and effort as the training node records, for an estimator to begin with."""
-    path = tmp_path / "like_ours"
-    save_bundle(path, fit(replace(made_dataset(), robot="unknown"), tiny, torch.device("cpu")))
-    return path
-
-
-def test_a_trained_bundle_is_handed_to_the_estimator(recording, like_ours, tmp_path):
-    estimator = recording.add(EstimatorNode, bundle=str(like_ours))
-    assert not recording.set("/training", estimator="estimator")
-    record(recording)
-    assert recording.call("/training/train").success
-    recording.wait(lambda: estimator.parameter("bundle") == str(tmp_path / "bundle"))
-    recording.wait(lambda: not recording.training._trainer._request)
-    assert not recording.training._trainer.failure
 
 
 def test_a_bundle_that_is_not_taken_is_told_with_the_reason(recording, like_ours, bundle_path, monkeypatch):
