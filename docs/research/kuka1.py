@@ -3,7 +3,7 @@
 """Write kuka1.md: tables 1 and 4 of [1] on its own recordings, its printed figures beside ours, and its claims.
 
 The recordings are in VASTARES_DATA, or in shared/data beside the checkout. The settings are those of kuka1.yaml, which
-kuka1_search.py found. What is in the output folder is read from there.
+kuka1_search.py found. Everything runs on one core. What is in the output folder is not trained again.
 """
 
 from __future__ import annotations
@@ -11,127 +11,149 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
-from collections.abc import Mapping
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-from results import PROPOSED, RIVALS, Rows, against, best_row, read_table, run
+from results import PROPOSED, RIVALS, Rows, against, best_row, run
 
-from vastares_ros.io.datasets import is_dataset
+from vastares_ros.cli.experiment import tuned
+from vastares_ros.core.signals import FilterConfig
+from vastares_ros.io.datasets import Dataset, is_dataset, load_dataset
 from vastares_ros.report.render import markdown
 from vastares_ros.report.tables import experiment_table
+from vastares_ros.training.config import TrainConfig
+from vastares_ros.training.experiment import ablation, activations, compare_methods, layers
+from vastares_ros.training.experiment_cells import Training, make_cells, read_cell, run_pass, summarise
 from vastares_ros.training.paper_tables import PRINTED
 
-SPLITS = {
-    "paper": ("--split", "kuka1"),
-    "recording": ("--test", "kukatraj9", "kukatraj10", "--validation", "kukatraj8"),
-}
-TRAINING = {"epochs": 30, "epoch_windows": 4000}
+SETTINGS = Path(__file__).with_name("kuka1.yaml")
+EPOCHS, EPOCH_WINDOWS = 30, 4000
 VERDICT = {"better": "holds", "level": "within noise", "worse": "does not hold"}
-TUNED = Path(__file__).with_name("kuka1.yaml")
+
+
+def tables(base: TrainConfig) -> dict[str, TrainConfig]:
+    """The rows that tables 1 and 4 of [1] print."""
+    rows = compare_methods(base) | ablation(base)
+    return {row: rows[row] for row in PRINTED["kuka1"]}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A table of the page: on the split of [1], or by recording with a run that chooses the best epoch."""
+
+    title: str
+    rows: Callable[[TrainConfig], dict[str, TrainConfig]]
+    cutoff_hz: float
+    seeds: int
+    paper: bool = True
+
+
+PARTS = (
+    Part("Tables 1 and 4 of [1]", tables, 10.0, 3),
+    Part("Tables 1 and 4 of [1]", tables, 10.0, 3, paper=False),
+    Part("Tables 1 and 4 of [1]", tables, 4.0, 3),
+    Part("Figure 7 of [1]: hidden layers of the attention", layers, 10.0, 1),
+    Part("Figure 8 of [1]: activations of spatial + temporal attention", activations, 10.0, 1),
+)
 
 
 def main() -> None:
-    """Run what is missing, and write the page."""
+    """Train what is missing, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("VASTARES_DATA", beside)))
-    parser.add_argument("--cutoffs", type=float, nargs="+", default=[10.0, 4.0], help="of the low-pass [Hz]")
-    parser.add_argument("--seeds", type=int, default=5, help="of the tables")
-    parser.add_argument("--figure-seeds", type=int, default=1, help="of figures 7 and 8, which have many rows")
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("-o", "--output", type=Path, default=Path("out/kuka1"), help="dataset, tables, cache")
+    parser.add_argument("--read", action="store_true", help="train nothing: the page has the rows that are finished")
+    parser.add_argument("-o", "--output", type=Path, default=Path("out/kuka1"), help="dataset and cells")
     parser.add_argument("--page", type=Path, default=Path(__file__).with_suffix(".md"))
     args = parser.parse_args()
-    dataset = args.output / "dataset"
-    if not is_dataset(dataset):
-        file = str(args.data / "kuka1" / "KukaDirectDynamics.mat")
-        run("prepare", "--format", "kuka1", file, "-o", str(dataset))
-    parts = [_head(args.seeds, args.figure_seeds)]
-    for cutoff in args.cutoffs:
-        config = args.output / f"{cutoff:g}hz.yaml"
-        config.write_text(yaml.safe_dump(TRAINING | {"filter": {"cutoff_hz": cutoff}}), encoding="utf-8")
-        for split, options in SPLITS.items():
-            folder = args.output / f"{cutoff:g}hz" / split
-            common = [str(dataset), *options, "--config", str(config), "--tuned", str(TUNED), "--jobs", str(args.jobs)]
-            named = {"compare": args.seeds, "ablation": args.seeds}
-            if (split, cutoff) == ("paper", args.cutoffs[0]):
-                named |= {"layers": args.figure_seeds, "activations": args.figure_seeds}
-            for name, seeds in named.items():
-                _timed(folder / f"{name}_core_s.json", name, *common, "--seeds", str(seeds), "-o", str(folder))
-            parts.append(_section(cutoff, split, {name: read_table(folder / f"{name}.json") for name in named}))
-    times = [json.loads(file.read_text(encoding="utf-8")) for file in args.output.glob("*hz/*/*_core_s.json")]
-    parts.append(f"All trainings of this page took {sum(times) / 3600:.1f} hours of a core.\n")
-    args.page.write_text("\n".join(parts), encoding="utf-8")
+    path = args.output / "dataset"
+    if not is_dataset(path):
+        run("prepare", "--format", "kuka1", str(args.data / "kuka1" / "KukaDirectDynamics.mat"), "-o", str(path))
+    dataset = load_dataset(path)
+    text, core_s = _head(), 0.0
+    for part in PARTS:
+        found, spent = figures(part, dataset, path, args.output / "cells", args.read)
+        core_s += spent
+        if found:
+            text += "\n" + _section(part, found)
+    text += f"\nThe trainings of this page took {core_s / 3600:.1f} hours of a core.\n"
+    args.page.write_text(text, encoding="utf-8")
     print(args.page)
 
 
-def _timed(file: Path, *arguments: str) -> None:
-    """An experiment, with the processor time that its child processes took added to a file."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    run("experiment", *arguments)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    spent += json.loads(file.read_text(encoding="utf-8")) if file.exists() else 0
-    file.write_text(json.dumps(round(spent, 1)), encoding="utf-8")
+def figures(part: Part, dataset: Dataset, path: Path, folder: Path, read: bool) -> tuple[Rows, float]:
+    """The rows of a part, trained where they are missing, and the seconds of a core that they took."""
+    base = TrainConfig(filter=FilterConfig(cutoff_hz=part.cutoff_hz), epochs=EPOCHS, epoch_windows=EPOCH_WINDOWS)
+    rows = tuned(part.rows, base, SETTINGS)
+    recipes = {row: Training(config) for row, config in rows.items()}
+    test, validation = ((), ()) if part.paper else (("kukatraj9", "kukatraj10"), ("kukatraj8",))
+    paper = "kuka1" if part.paper else ""
+    cells = make_cells(recipes, part.seeds, dataset, path, test, validation, "cpu", paper)
+    results, core_s = [], 0.0
+    for row in sorted(rows, key=lambda row: (row != PROPOSED, row == "Transformer")):  # what takes longest is last
+        of = [cell for cell in cells if cell.row == row]
+        seconds = folder / f"{of[0].key}.json"
+        if not read and any(read_cell(cell, folder) is None for cell in of):
+            began = time.process_time()
+            run_pass(of, folder)
+            seconds.write_text(json.dumps(round(time.process_time() - began, 1)), encoding="utf-8")
+            print(f"{part.cutoff_hz:g} Hz, {paper or 'by recording'}, {row}: {seconds.read_text()} s", flush=True)
+        if seconds.exists():
+            results += [result for cell in of if (result := read_cell(cell, folder))]
+            core_s += json.loads(seconds.read_text(encoding="utf-8"))
+    return summarise(results, list(rows)), core_s
 
 
-def _head(seeds: int, figure_seeds: int) -> str:
+def _head() -> str:
     return f"""# KUKA-I, the paper's own recordings
 
 Written by `python docs/research/kuka1.py`. nmse is the mean squared error over the variance of the training torque, by
-joint and averaged over joints: mean ± standard deviation over {seeds} seeds (layers and activations: {figure_seeds}).
-The figures of [1] are in brackets.
+joint and averaged over joints: mean ± standard deviation over seeds. The figures of [1] are in brackets.
 
 - **Low-pass.** [1] filters by a Butterworth low-pass and gives neither order nor cut-off. Here it is causal, of order
   2, and the torque that is judged is filtered alike. So figures of one cut-off must not stand beside those of another,
   and those of [1] are of an unknown one.
 - **Split.** That of [1] trains on the first 16,000 samples, that is runs 1 to 8 but their last 52 samples, and tests on
   the next 4,000. The split by recording trains on runs 1 to 7, chooses the best epoch on run 8, and tests on 9 and 10.
-- **Settings** are those of `docs/research/kuka1.yaml`. They were chosen on a run that [1] trains on; see the
-  [research log](research.md#kuka-i). Runs 9 and 10 chose nothing.
+- **Settings** are those of `docs/research/kuka1.yaml`, with {EPOCHS} epochs of {EPOCH_WINDOWS} windows. They were
+  chosen on a run that [1] trains on; see the [research log](research.md#kuka-i). Runs 9 and 10 chose nothing.
 - A claim *holds* or *does not hold* where the difference is larger than the standard deviations over seeds together.
 
 <!-- test: skip page (needs the recordings, and hours) -->
 """
 
 
-def _section(cutoff: float, split: str, tables: Mapping[str, Rows]) -> str:
-    title = {"paper": "the split of [1]", "recording": "the split by recording"}[split]
-    printed = PRINTED["kuka1"] if split == "paper" else None
-    lines = [f"## Low-pass at {cutoff:g} Hz, {title}", ""]
-    for name, what in (("compare", "Table 4 of [1]"), ("ablation", "Table 1 of [1]")):
-        lines += [f"### {what}", "", markdown(experiment_table(tables[name], printed)), ""]
-    return "\n".join([*lines, "### Claims", "", *_claims(tables), ""])
+def _section(part: Part, found: Rows) -> str:
+    where = "split of [1]" if part.paper else "split by recording"
+    table = markdown(experiment_table(found, PRINTED["kuka1"] if part.paper else None))
+    title = f"## {part.title}; low-pass at {part.cutoff_hz:g} Hz, {where}"
+    seeds = f"Seeds: {part.seeds}."
+    return "\n".join([title, "", seeds, "", table, "", *_claims(found), ""])
 
 
-def _claims(tables: Mapping[str, Rows]) -> list[str]:
-    compare, ablation = tables["compare"], tables["ablation"]
+def _claims(found: Rows) -> list[str]:
+    """A table of what [1] claims and these rows can judge."""
+    mean = {row: of.nmse_mean.mean for row, of in found.items()}
     lines = ["| claim of [1] | here | |", "|---|---|---|"]
-
-    def row(claim: str, table: Rows, other: str) -> None:
-        ours, theirs = table[PROPOSED].nmse_mean.mean, table[other].nmse_mean.mean
-        lines.append(f"| {claim} | {VERDICT[against(table, PROPOSED, other)]} | {ours:.4f} and {theirs:.4f} |")
-
-    for rival in RIVALS:
-        row(f"better than {rival}", compare, rival)
-    less = 100 * (1 - compare[PROPOSED].nmse_mean.mean / compare["LSTM"].nmse_mean.mean)
-    lines.append(f"| 61.88 % below LSTM | {'holds' if less >= 61.88 else 'does not hold'} | {less:.0f} % |")
-    row("residual connections help", ablation, "LSTM+SA+VA-TA")
-    row("VA-TA is better than TA-hn", ablation, "ResLSTM+SA+TA-hn")
-    row("VA-TA is better than TA-WA", ablation, "ResLSTM+SA+TA-WA")
-    for name, theirs, claim in (
-        ("layers", "3", "three hidden layers are best"),
-        ("activations", "S+SR", "S+SR is best"),
-    ):
-        if table := tables.get(name):
-            best = best_row(table)
-            verdict = "holds" if best == theirs else "does not hold"
-            if best != theirs and table[theirs].seeds == 1:
-                verdict += ", one seed"
-            means = f"{theirs}: {table[theirs].nmse_mean.mean:.4f}, best {best}: {table[best].nmse_mean.mean:.4f}"
-            lines.append(f"| {claim} | {verdict} | {means} |")
+    claims = {f"better than {rival}": rival for rival in RIVALS}
+    claims |= {"residual connections help": "LSTM+SA+VA-TA"}
+    claims |= {f"VA-TA is better than {name}": f"ResLSTM+SA+{name}" for name in ("TA-hn", "TA-WA")}
+    for claim, other in claims.items():
+        if {PROPOSED, other} <= set(found):
+            verdict = VERDICT[against(found, PROPOSED, other)]
+            lines.append(f"| {claim} | {verdict} | {mean[PROPOSED]:.4f} and {mean[other]:.4f} |")
+    if {PROPOSED, "LSTM"} <= set(found):
+        less = 100 * (1 - mean[PROPOSED] / mean["LSTM"])
+        lines.append(f"| 61.88 % below LSTM | {'holds' if less >= 61.88 else 'does not hold'} | {less:.0f} % below |")
+    for row, claim in (("3", "three hidden layers are best"), ("S+SR", "S+SR is best")):
+        if row in found:
+            best = best_row(found)
+            verdict = "holds" if best == row else VERDICT[against(found, row, best)]
+            if found[row].seeds == 1:
+                verdict += " (one seed: differences of 10 % are noise)"
+            lines.append(f"| {claim} | {verdict} | {row}: {mean[row]:.4f}, best {best}: {mean[best]:.4f} |")
     return lines
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ from vastares_ros.training.fit import fit_seeds
 METHODS = ("va_sta_reslstm", "lstm", "gru", "rnn", "mlp", "transformer")
 SEARCHED = tuple(f"kukatraj{i}" for i in range(1, 9))
 SKIP = 127  # samples at the start of a run that are not judged, so that all windows are judged on the same
-COMMON: dict[str, dict[str, Any]] = {
+Settings = Mapping[str, Mapping[str, Any]]
+COMMON: Settings = {
     "defaults": {},
     "rate 0.003": {"learning_rate": 0.003},
     "rate 0.001": {"learning_rate": 0.001},
@@ -38,43 +39,43 @@ COMMON: dict[str, dict[str, Any]] = {
     "weight decay 0.5": {"weight_decay": 0.5},
     "weight decay 1": {"weight_decay": 1.0},
     "batch 32": {"batch": 32},
-    "acceleration": {"network": {"acceleration": True}},
+    "acceleration": {"network.acceleration": True},  # [1] trains without: not in combinations
 }
-RECURRENT: dict[str, dict[str, Any]] = {
-    "window 16": {"network": {"window": 16}},
-    "window 64": {"network": {"window": 64}},
-    "window 128": {"network": {"window": 128}},
-    "hidden 16": {"network": {"hidden": 16}},
-    "hidden 64": {"network": {"hidden": 64}},
+RECURRENT: Settings = {
+    "window 16": {"network.window": 16},
+    "window 64": {"network.window": 64},
+    "window 128": {"network.window": 128},
+    "hidden 16": {"network.hidden": 16},
+    "hidden 64": {"network.hidden": 64},
 }
-OWN: dict[str, dict[str, dict[str, Any]]] = {
-    "va_sta_reslstm": RECURRENT
-    | {
-        "velocity own": {"network": {"velocity": "own"}},
-        "velocity window": {"network": {"velocity": "window"}},
-        "sigmoid lstm": {"network": {"sigmoid": "lstm"}},
-        "sigmoid sum": {"network": {"sigmoid": "sum"}},
-        "softmax over time": {"network": {"temporal_axis": "time"}},
-        "no rescale": {"network": {"rescale": False}},
-        "1 hidden layer": {"network": {"hidden_layers": 1}},
-        "2 hidden layers": {"network": {"hidden_layers": 2}},
+OWN: dict[str, Settings] = {
+    "va_sta_reslstm": {
+        **RECURRENT,
+        "velocity own": {"network.velocity": "own"},
+        "velocity window": {"network.velocity": "window"},
+        "sigmoid lstm": {"network.sigmoid": "lstm"},
+        "sigmoid sum": {"network.sigmoid": "sum"},
+        "softmax over time": {"network.temporal_axis": "time"},
+        "no rescale": {"network.rescale": False},
+        "1 hidden layer": {"network.hidden_layers": 1},
+        "2 hidden layers": {"network.hidden_layers": 2},
     },
     "mlp": {
-        "hidden 16": {"network": {"hidden": 16}},
-        "hidden 32": {"network": {"hidden": 32}},
-        "hidden 128": {"network": {"hidden": 128}},
-        "1 layer": {"network": {"layers": 1}},
-        "3 layers": {"network": {"layers": 3}},
+        "hidden 16": {"network.hidden": 16},
+        "hidden 32": {"network.hidden": 32},
+        "hidden 128": {"network.hidden": 128},
+        "1 layer": {"network.layers": 1},
+        "3 layers": {"network.layers": 3},
     },
     "transformer": {
-        "window 16": {"network": {"window": 16}},
-        "window 64": {"network": {"window": 64}},
-        "width 16": {"network": {"width": 16, "feedforward": 32}},
-        "width 64": {"network": {"width": 64, "feedforward": 128}},
-        "1 layer": {"network": {"layers": 1}},
+        "window 16": {"network.window": 16},
+        "window 64": {"network.window": 64},
+        "width 16": {"network.width": 16, "network.feedforward": 32},
+        "width 64": {"network.width": 64, "network.feedforward": 128},
+        "1 layer": {"network.layers": 1},
     },
 }
-COMBINED = 4  # combinations, of the best two, three, … changes
+COMBINED = 2  # combinations: of the best two changes, and of the best three
 
 
 def main() -> None:
@@ -88,7 +89,7 @@ def main() -> None:
     )
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--windows", type=int, default=4000, help="windows of an epoch")
-    parser.add_argument("--only", nargs="+", help="labels of settings, and no combinations")
+    parser.add_argument("--only", nargs="+", help='settings by label, or several in one: "batch 32, window 64"')
     parser.add_argument("-o", "--output", type=Path, default=Path("out/kuka1/search.jsonl"))
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -96,45 +97,37 @@ def main() -> None:
     dataset = replace(dataset, episodes=dataset.pick(SEARCHED))
     where = {"validation": args.validation, "cutoff_hz": args.cutoff, "epochs": args.epochs, "windows": args.windows}
     for method in args.methods:
-        singles = COMMON | OWN.get(method, RECURRENT)
-        if args.only:
-            singles = {label: changes for label, changes in singles.items() if label in args.only}
-        found = {
-            label: judged(dataset, method, label, changes, where, args.output) for label, changes in singles.items()
-        }
+        singles = {**COMMON, **OWN.get(method, RECURRENT)}
+
+        def judge(labels: Sequence[str], method: str = method, singles: Settings = singles) -> dict[str, float]:
+            return {x: judged(dataset, method, x, together(singles, x), where, args.output) for x in labels}
+
+        found = judge(args.only or list(singles))
         if not args.only:
-            for label, changes in combinations(singles, found).items():
-                found[label] = judged(dataset, method, label, changes, where, args.output)
+            found |= judge(combinations(singles, found))
         best = min(found, key=lambda label: found[label])
         print(f"{method}: {best}, {found[best]:.4f}", flush=True)
 
 
-def combinations(singles: Mapping[str, dict[str, Any]], found: Mapping[str, float]) -> dict[str, dict[str, Any]]:
-    """The best changes together, the best two first; of changes to the same field the best alone counts."""
-    better = sorted((x, label) for label, x in found.items() if x < found["defaults"])
-    label, together = "", dict[str, Any]()
-    combined: dict[str, dict[str, Any]] = {}
-    for _, one in better:
-        new = flat(singles[one])
-        if set(new) & set(together):
-            continue
-        together = together | new
-        label = f"{label}, {one}" if label else one
-        if label != one:
-            combined[label] = nested(together)
-    return dict(list(combined.items())[:COMBINED])
+def combinations(singles: Settings, found: Mapping[str, float]) -> list[str]:
+    """The best two changes together, the best three, …; of changes to the same field the best alone counts."""
+    better = sorted((x, label) for label, x in found.items() if x < found["defaults"] and label != "acceleration")
+    labels: list[str] = []
+    seen: set[str] = set()
+    for _, label in better:
+        if not seen & set(singles[label]):
+            labels.append(label)
+            seen |= set(singles[label])
+    return [", ".join(labels[: 2 + i]) for i in range(min(COMBINED, len(labels) - 1))]
 
 
-def flat(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Changes with `network.` before the fields of the network."""
-    inner = {f"network.{name}": value for name, value in changes.get("network", {}).items()}
-    return {name: value for name, value in changes.items() if name != "network"} | inner
-
-
-def nested(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of `flat`."""
-    inner = {name.removeprefix("network."): x for name, x in changes.items() if name.startswith("network.")}
-    return {name: x for name, x in changes.items() if not name.startswith("network.")} | {"network": inner}
+def together(singles: Settings, label: str) -> dict[str, Any]:
+    """The changes of all settings that a label names, as `experiment.changed` takes them."""
+    fields: dict[str, Any] = {}
+    for one in label.split(", "):
+        fields |= singles[one]
+    inner = {name.removeprefix("network."): x for name, x in fields.items() if name.startswith("network.")}
+    return {name: x for name, x in fields.items() if not name.startswith("network.")} | {"network": inner}
 
 
 def judged(
