@@ -173,14 +173,15 @@ class Estimator:
     def answer(self) -> Estimate:
         """The estimate for the newest sample for which `take` gave None, if no other one but `LEFT_OUT` came since.
 
-        Where its torque is not finite, what the filter and the window hold cannot be trusted, and both start anew.
+        Where its torque is not finite though all was measured, what the filter and the window hold cannot be trusted,
+        and both start anew.
         """
         sample, motion, tau_meas, measured = self._taken
         tau_free = self.engine.torque()
         tau_ext = external_torque(tau_free, tau_meas)
-        if not all_finite(tau_ext if measured else tau_free):
+        if measured and not all_finite(tau_ext):
             self.reset()
-            bad = self._joints(~np.isfinite(tau_ext if measured else tau_free))
+            bad = self._joints(~np.isfinite(tau_ext))
             return self._refuse(sample, Validity.NOT_FINITE, f"joint {bad[0]}", bad)
         trust = self._trust(sample.t, motion) if measured else (Validity.NO_EFFORT, *self._absurd(effort=sample.tau))
         return Estimate(sample.t, tau_free, tau_ext, self.bundle.bound, *trust)
