@@ -154,7 +154,7 @@ def test_the_layout_of_the_file_does_not_count(folder):
         ("joints", ["shoulder"], "has shape"),
         ("joints", ["shoulder", "shoulder"], "different names"),
         ("joints", ["shoulder", 7], "different names"),
-        ("joints", [f"j{i}" for i in range(100_000)], "joints must be 1 to 64 different names"),
+        ("joints", [f"j{i}" for i in range(10_000)], "joints must be 1 to 64 different names"),
         ("topic", None, "'topic' is missing"),
         ("rate_hz", float("inf"), "rate_hz is inf"),
         ("rate_hz", 10**400, "too large"),
