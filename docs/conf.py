@@ -15,7 +15,7 @@ copyright = f"2026, {author}"
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["research/results.py", "generate.py"]
+exclude_patterns = ["research/*.py", "generate.py"]
 html_theme = "furo"
 html_title = "vastares_ros"
 

@@ -148,26 +148,26 @@ def _experiments(robot: Robot, data: Path, folder: Path, jobs: int) -> None:
         files = sorted(path for pattern in robot.files for path in glob(str(data / pattern)))
         if not files:
             raise SystemExit(f"{data / robot.files[0]} matches nothing: set VASTARES_DATA to the recordings")
-        _run("prepare", *files, *robot.prepare, "-o", str(dataset))
+        run("prepare", *files, *robot.prepare, "-o", str(dataset))
     common = [str(dataset), "-o", str(folder), "--jobs", str(jobs)]
     common += ["--test", robot.test, "--validation", robot.validation]
-    _run("experiment", "tune", *common, "--seeds", "1", "--epochs", str(robot.tune_epochs))
+    run("experiment", "tune", *common, "--seeds", "1", "--epochs", str(robot.tune_epochs))
     for name, (seeds, epochs) in robot.experiments.items():
         tuned = ["--tuned", str(folder / "tuned.yaml"), "--seeds", str(seeds), "--epochs", str(epochs)]
-        _run("experiment", name, *common, *tuned)
+        run("experiment", name, *common, *tuned)
 
 
 def _left_out(folder: Path, epochs: int, jobs: int) -> None:
     """Each recording left out in turn; apart from the other experiments, whose cells are of another split."""
     arguments = [str(folder / "dataset"), "-o", str(folder / "physics"), "--jobs", str(jobs)]
-    _run("experiment", "physics", *arguments, "--seeds", "1", "--epochs", str(epochs))
+    run("experiment", "physics", *arguments, "--seeds", "1", "--epochs", str(epochs))
 
 
 def _simulated(folder: Path, jobs: int) -> None:
     if not is_dataset(folder / "dataset"):
-        _run("simulate", "--episodes", "4", "--seconds", "40", "-o", str(folder / "bags"), "--force")
+        run("simulate", "--episodes", "4", "--seconds", "40", "-o", str(folder / "bags"), "--force")
         bags = [str(folder / "bags" / f"free_{i}") for i in (1, 2, 3, 4)]
-        _run("prepare", *bags, "--robot", "ur5", "-o", str(folder / "dataset"))
+        run("prepare", *bags, "--robot", "ur5", "-o", str(folder / "dataset"))
     _left_out(folder, SIMULATED_EPOCHS, jobs)
 
 
@@ -182,11 +182,11 @@ def _contact(robot: Robot, folder: Path, jobs: int) -> None:
     shutil.copytree(_proposed(folder), place / "network", dirs_exist_ok=True)
     for name, options in IDENTIFIED.items():
         gain = ["--gain", f"{robot.gain:g}"] if name == "observer" else []
-        _run("identify", str(folder / "dataset"), *split, *options, *gain, "-o", str(place / name), "--force")
+        run("identify", str(folder / "dataset"), *split, *options, *gain, "-o", str(place / name), "--force")
     config = place / "hybrid.yaml"
     config.write_text("network: {hidden: 16}\n", encoding="utf-8")
     epochs = ["--epochs", str(robot.physics_epochs), "--config", str(config)]
-    _run(
+    run(
         "train",
         str(folder / "dataset"),
         *split,
@@ -206,7 +206,7 @@ def _contact(robot: Robot, folder: Path, jobs: int) -> None:
             _write_bag(Path(bags[name]), dataset, name)
     bundles = [str(place / name) for name in ("network", *IDENTIFIED, "hybrid")]
     files = ["--on", bags[robot.test], "--free", bags[robot.validation], "--inject", str(config)]
-    _run("compare", *bundles, *files, "-o", str(place / "out"), "--jobs", str(jobs), "--force")
+    run("compare", *bundles, *files, "-o", str(place / "out"), "--jobs", str(jobs), "--force")
 
 
 def _write_bag(path: Path, dataset: Dataset, recording: str) -> None:
@@ -232,7 +232,7 @@ def _picture(folder: Path, test: str, file: Path) -> None:
     pictures.torques(file, model.joints, seen.t, seen.tau_meas, seen.tau["model"], model.bound, model.effort.unit)
 
 
-def _run(*arguments: str) -> None:
+def run(*arguments: str) -> None:
     print("vastares", *arguments)
     if vastares(arguments):
         raise SystemExit(f"this ended with an error: vastares {' '.join(arguments)}")
@@ -264,7 +264,7 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or "an unnamed processor"
 
 
-def _read(file: Path) -> Rows:
+def read_table(file: Path) -> Rows:
     """The table of an experiment."""
     table = json.loads(file.read_text(encoding="utf-8"))["table"]
     return {
@@ -284,7 +284,7 @@ def _robot(robot: Robot, folder: Path) -> str:
     for name in ("tune", *robot.experiments):
         file = folder / f"{name}.json"
         if file.exists():
-            tables[name] = _read(file)
+            tables[name] = read_table(file)
     lines = [
         f"## {robot.title}",
         "",
@@ -340,7 +340,7 @@ def _physics(output: Path) -> str:
     ]
     of = [(r.name, r.title, r.goals) for r in ROBOTS]
     for name, title, wanted in (*of, ("simulated", "UR5, simulated", (0.5, None))):
-        table = _read(output / name / "physics" / "physics.json")
+        table = read_table(output / name / "physics" / "physics.json")
         lines += [f"### {title}", "", markdown(experiment_table(table))]
         mean = {row: t.nmse_mean.mean for row, t in table.items()}
         alone = {row: x for row, x in mean.items() if row in ALONE}
@@ -405,7 +405,7 @@ def _settings(folder: Path) -> list[str]:
     return [line for line in text.splitlines() if line]
 
 
-def _against(table: Rows, row: str, other: str) -> str:
+def against(table: Rows, row: str, other: str) -> str:
     """How a row stands to another: better, level or worse, by how much."""
     (a, da), (b, db) = table[row].nmse_mean, table[other].nmse_mean
     if abs(a - b) <= hypot(da, db):
@@ -420,7 +420,7 @@ def _listed(names: list[str]) -> str:
 def _rivals(table: Rows) -> str:
     ours = table[PROPOSED].nmse_mean.mean
     lines = []
-    by = {how: [n for n in RIVALS if _against(table, PROPOSED, n) == how] for how in ("better", "level", "worse")}
+    by = {how: [n for n in RIVALS if against(table, PROPOSED, n) == how] for how in ("better", "level", "worse")}
     if not by["level"] and not by["worse"]:
         lines.append(
             f"- The claim of [1] holds here: the proposed network ({ours:.4f}) is better than {_listed(by['better'])}."
@@ -450,7 +450,7 @@ def _rivals(table: Rows) -> str:
 def _ablation(tables: dict[str, Rows]) -> str:
     table = tables["ablation"]
     others = [row for row in table if row not in (PROPOSED, "mean", "ridge")]
-    return "\n".join(f"- The full network is {COMPARED[_against(table, PROPOSED, row)].format(row)}." for row in others)
+    return "\n".join(f"- The full network is {COMPARED[against(table, PROPOSED, row)].format(row)}." for row in others)
 
 
 def _means(table: Rows) -> str:
@@ -463,7 +463,7 @@ def _means(table: Rows) -> str:
     return markdown(Table("", ("", *rows), ((Cell("nmse"), *cells),)))
 
 
-def _best(table: Rows) -> str:
+def best_row(table: Rows) -> str:
     return min((row for row, t in table.items() if t.seeds), key=lambda row: table[row].nmse_mean.mean)
 
 
@@ -477,7 +477,7 @@ def _activations(tables: dict[str, Rows]) -> str:
 
 def _figure(table: Rows, theirs: str, what: str) -> str:
     """What a figure of [1] says, and what this says."""
-    best = min((row for row, t in table.items() if t.seeds), key=lambda row: table[row].nmse_mean.mean)
+    best = best_row(table)
     if best == theirs:
         return f"[1] uses {what}, which is best here too."
     more = 100 * (table[theirs].nmse_mean.mean / table[best].nmse_mean.mean - 1)

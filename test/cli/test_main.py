@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -213,3 +214,27 @@ def test_figures_go_to_stdout_alone_and_quiet_prints_nothing(tmp_path, dataset, 
     (tmp_path / "there.json").write_text("")
     assert main([*train, str(tmp_path / "c"), "--json", str(tmp_path / "there.json")]) == 2
     assert "there.json exists" in capsys.readouterr().err and not (tmp_path / "c").exists()
+
+
+STOPPED = """
+import os, signal, sys, time
+from pathlib import Path
+from vastares_ros.cli import main as cli
+from vastares_ros.io.folders import written_folder
+
+def run(verb, args):
+    with written_folder(Path(sys.argv[1]), "marker", False) as folder:
+        (folder / "half").touch()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+cli._run = run
+sys.exit(cli.main(["prepare"]))
+"""
+
+
+@pytest.mark.process
+def test_sigterm_leaves_nothing_half_written(tmp_path):
+    command = [sys.executable, "-c", STOPPED, str(tmp_path / "d")]
+    assert subprocess.run(command, check=False).returncode == 128 + signal.SIGTERM
+    assert not list(tmp_path.iterdir())

@@ -233,6 +233,25 @@ def test_info_of_everything(capsys, trained, prepared, bags):
         assert text in out
 
 
+def test_names_are_neither_markup_nor_control_codes(tmp_path, capsys, config, make_episode):
+    names = ("[/red]joint", "\x1b[31mel$\\frac{$bow\n")
+    bag = write_bag(tmp_path / "[/b]bag", make_episode(samples=600), names=names)
+    data, bundle = str(tmp_path / "[bold]d"), str(tmp_path / "[/red]b")
+    for verb in (
+        ["info", bag],
+        ["prepare", bag, "-o", data],
+        ["info", data],
+        ["train", data, "-o", bundle, "--config", config],
+        ["info", bundle],
+        ["evaluate", bundle, data],
+        ["layout", "plotjuggler", bundle, "-o", str(tmp_path / "layout.xml")],
+    ):
+        assert main(verb) == 0, verb
+        said = "".join(capsys.readouterr())
+        assert "\x1b" not in said and (verb[0] != "info" or ("[/red]joint" in said and "\\x1b[31mel$" in said)), said
+    assert "no joint '\\x1b[2J'" in fails(capsys, "prepare", bag, "-o", tmp_path / "e", "--joints", "\x1b[2J")
+
+
 def test_info_of_nothing(tmp_path, capsys):
     assert "does not exist" in fails(capsys, "info", tmp_path / "none")
 

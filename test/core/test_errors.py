@@ -76,3 +76,7 @@ def test_within_puts_the_place_before_the_message_and_keeps_the_rest():
     assert type(outer) is ConfigError and str(outer) == "push.yaml: events[1]: order is 9"
     assert outer.about == {"field": "events[1].order", "value": 9, "path": "push.yaml"}
     assert outer.within("x", path="other.yaml").path == "other.yaml"
+
+
+def test_what_acts_on_a_terminal_is_shown_instead():
+    assert str(VastaresError("joint \x1b[31m\n\x9b é · ² \u202e")) == r"joint \x1b[31m\n\x9b é · ² \u202e"

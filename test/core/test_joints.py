@@ -1,6 +1,8 @@
 # Copyright 2026 vastares_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -55,3 +57,19 @@ def test_reset_forgets_partial_messages():
     assembler.push(1.0, ["a"], [1], [1], [1])
     assembler.reset()
     assert assembler.push(2.0, ["b"], [1], [1], [1]) is None
+
+
+def test_names_that_change_all_the_time_take_no_more_memory():
+    assembler = JointAssembler(["a"], [1])
+
+    def grown():
+        tracemalloc.start()
+        for i in range(500):
+            name = f"joint_{i:04d}_of_a_gripper"
+            assert assembler.push(1.0, ["a", name], [1, 2], [1, 2], [1, 2]).q[0] == 1
+        size, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return size
+
+    grown()
+    assert grown() < 50_000

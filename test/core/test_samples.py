@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vastares_ros.core.external import external_torque
-from vastares_ros.core.samples import Episode, all_finite, seconds
+from vastares_ros.core.samples import Episode, all_finite, all_plausible, plausible, seconds
 
 
 def test_an_episode_gives_back_its_samples(make_episode):
@@ -45,3 +45,11 @@ def test_the_sign_of_a_push():
 def test_what_is_finite(bad):
     assert all_finite(np.array([0.0, -1e300, 1e300])), "its squares are not, but it is"
     assert not all_finite(np.array([0.0, bad])) and not all_finite(np.array([bad, -bad, 1e300]))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e6, -1e6, 1e200])
+def test_what_is_plausible(value):
+    good = np.array([0.0, -999_999.9, 999_999.9, 5.0])
+    assert all_plausible(good) and plausible(good).all()
+    bad = np.array([0.0, value, 999_999.9, 5.0])
+    assert not all_plausible(bad) and plausible(bad).tolist() == [True, False, True, True]

@@ -8,6 +8,7 @@ from scipy.io import savemat
 
 from vastares_ros.core.errors import ConfigError, DatasetError
 from vastares_ros.core.robot import Effort
+from vastares_ros.io import folders
 from vastares_ros.io.archives import (
     FORMATS,
     KUKA2_TAU,
@@ -253,6 +254,31 @@ def test_what_is_no_matlab_file_of_a_version_that_is_read_is_refused(tmp_path):
     refused("does not exist", kuka1, tmp_path / "none.mat")
 
 
+def test_an_archive_that_unpacks_to_far_more_than_recordings_do_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "SMALL", 2**20)
+    zeros = np.zeros((100_000, 28))
+    savemat(tmp_path / "sarcos_inv.mat", {"sarcos_inv": zeros}, do_compression=True)
+    refused(r"sarcos_inv\.mat unpacks to 0\.0 GB or more, 200 times its size", sarcos, tmp_path / "sarcos_inv.mat")
+    np.savez_compressed(tmp_path / "a.npz", q=zeros, qd=zeros, tau=zeros)
+    refused(r"a\.npz unpacks to 0\.1 GB or more", npz, tmp_path / "a.npz")
+    values = np.random.default_rng(0).random((10_000, 28))
+    savemat(tmp_path / "sarcos_inv.mat", {"sarcos_inv": values}, do_compression=True)
+    np.testing.assert_array_equal(rows_of(sarcos, tmp_path / "sarcos_inv.mat").q, values[:, :7])
+
+
+@pytest.mark.parametrize("place", ["method", "data"])
+def test_a_damaged_npz_is_one_line(tmp_path, place):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, q=np.random.default_rng(0).random((600, 7)))
+    content = bytearray(path.read_bytes())
+    if place == "method":  # of compression, as the directory at the end says: zipfile knows none of this number
+        content[content.rindex(b"PK\x01\x02") + 10] = 97
+    else:
+        content[200:400] = bytes(200)
+    path.write_bytes(content)
+    refused(r"a\.npz is no \.npz of plain arrays \(", npz, path)
+
+
 def test_sarcos_is_100_hz_and_in_the_order_of_its_columns(tmp_path):
     q, qd, qdd, tau = motion()
     savemat(tmp_path / "sarcos_inv.mat", {"sarcos_inv": np.concatenate([q, qd, qdd, tau], axis=1)})
@@ -368,6 +394,12 @@ def test_wrong_columns_are_told(words, said):
         read_columns(words)
 
 
+@pytest.mark.parametrize("row", ["1," + "x" * 200_000, '1,"\\0"' + "y" * 200_000])
+def test_a_csv_with_a_cell_without_end_is_one_line(tmp_path, row):
+    (tmp_path / "a.csv").write_text(f"q,qd\n1,2\n{row}\n")
+    refused(r"a\.csv, line 3: field larger than field limit", csv, tmp_path / "a.csv", {"q": ["q"], "qd": ["qd"]})
+
+
 def test_npz_with_stamps_and_segments(tmp_path):
     q, qd, _, tau = motion(600, 200.0)
     seg = np.repeat([0, 1, 2], [300, 10, 290])
@@ -391,6 +423,14 @@ def test_npz_without_stamps_needs_a_rate(tmp_path):
         [1.0] * 7,
     )
     assert recording_from(rows, NAMES, [1.0] * 7, rate=100.0).episodes[0].t[-1] == pytest.approx(5.99)
+
+
+def test_an_absurd_value_is_left_out(tmp_path):
+    q, qd, _, tau = motion()
+    tau[300, 2] = 1e30
+    np.savez(tmp_path / "a.npz", q=q, qd=qd, tau=tau, t=np.arange(600) / 100)
+    recording = recording_from(rows_of(npz, tmp_path / "a.npz"), NAMES, [1.0] * 7)
+    assert recording.nan == 1 and max(np.abs(e.tau).max() for e in recording.episodes) < 1e6
 
 
 def test_a_wrong_npz_names_its_array(tmp_path):
@@ -419,7 +459,7 @@ def test_values_that_are_missing_are_told(tmp_path):
     tau[200:210, 2] = np.nan
     recording = recording_from(ArchiveRows("a", tmp_path, q, qd, tau, t), NAMES, [1.0] * 7)
     assert recording.nan == 10 and [len(e) for e in recording.episodes] == [200, 390]
-    assert "a: left out 10 rows with a missing or non-finite value" in recording.lines()
+    assert "a: left out 10 rows with a missing, non-finite or absurd value" in recording.lines()
     assert "a: split at 1 gaps" in recording.lines()
     qd[:, 3] = np.inf
     refused(

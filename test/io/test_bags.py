@@ -11,7 +11,8 @@ import pytest
 from mcap.reader import make_reader
 from mcap.writer import Writer as McapFile
 from rosbags.rosbag1 import Writer as Ros1Writer
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, ReaderError, StoragePlugin, Writer
+from rosbags.rosbag2.storage_mcap import zstd
 from rosbags.typesys import Stores, get_typestore
 
 from vastares_ros.core import scratch
@@ -25,6 +26,7 @@ from vastares_ros.io.bags import (
     Recording,
     iter_messages,
     joint_state_topics,
+    mcap_chunks,
     published_names,
     published_samples,
     read_joint_states,
@@ -33,6 +35,7 @@ from vastares_ros.io.bags import (
     write_joint_states,
 )
 from vastares_ros.io.bags import read as reading
+from vastares_ros.io.bags.mcap_chunks import unpacked
 
 ROS1 = get_typestore(Stores.ROS1_NOETIC)
 ROS2 = get_typestore(Stores.ROS2_HUMBLE)
@@ -631,3 +634,66 @@ def test_without_any_finite_position_there_is_no_sample(tmp_path):
     x.position[:] = np.nan
     states = read_joint_states(write(tmp_path / "b", rows(x)))
     assert "no message has a finite position" in error(published_samples, states, JOINTS)
+
+
+@pytest.mark.parametrize("storage", ["bare.db3", "sqlite3", "bare.mcap"])
+@pytest.mark.parametrize("name", ["what?", "a#b", "a%20b", "a b", "%3f#?"])
+def test_a_name_may_hold_what_a_uri_may_not(tmp_path, name, storage):
+    path = write(tmp_path / "bag", rows(table()), storage)
+    (tmp_path / name).mkdir()
+    path = path.rename(tmp_path / name / f"{name}{path.suffix}")
+    assert len(read_joint_states(path)) == len(table())
+
+
+# ---- Files that unpack without end -------------------------------------------------------------------------------
+
+
+def with_compression(path, mode):
+    writer = Writer(path, version=8, storage_plugin=StoragePlugin.SQLITE3)
+    writer.set_compression(mode, CompressionFormat.ZSTD)
+    with writer as bag:
+        connection = bag.add_connection(DEFAULT_TOPIC, JOINT_STATE, typestore=ROS2)
+        for receive_ns, args in rows(table()):
+            bag.write(connection, int(receive_ns), ROS2.serialize_cdr(message(ROS2, *args), JOINT_STATE))
+    return path
+
+
+def test_what_is_unpacked_has_a_limit():
+    packed = zstd.compress(bytes(5000)) + zstd.compress(b"x" * 10)
+    assert unpacked(packed, 5010) == bytes(5000) + b"x" * 10
+    for most in (5009, 5000, 100):
+        with pytest.raises(ReaderError, match="are packed in one piece"):
+            unpacked(packed, most)
+    with pytest.raises(ReaderError, match="cut off"):
+        unpacked(packed[:-3], 10_000)
+
+
+@pytest.mark.parametrize("chunks", ["in order", "overlapping"])
+def test_a_chunk_that_is_too_large_is_refused(tmp_path, monkeypatch, chunks):
+    raw = [bytes(ROS2.serialize_cdr(message(ROS2, *args), JOINT_STATE)) for _, args in rows(table())]
+    log_ns = [int(ns) for ns in stamps(300)]
+    if chunks == "overlapping":
+        log_ns[10], log_ns[200] = log_ns[200], log_ns[10]
+    path = mcap_with_chunks(tmp_path / "bag.mcap", zip(log_ns, [DEFAULT_TOPIC] * 300, raw, strict=True), 4000)
+    assert len(read_joint_states(path)) == 300
+    monkeypatch.setattr(mcap_chunks, "LARGEST_CHUNK", 3000)
+    with pytest.raises(BagError, match="packed in one piece"):
+        read_joint_states(path)
+
+
+@pytest.mark.parametrize("mode", [None, CompressionMode.MESSAGE])
+def test_a_message_that_is_too_large_is_refused(tmp_path, monkeypatch, mode):
+    path = with_compression(tmp_path / "bag", mode) if mode else write(tmp_path / "bag", rows(table()), "sqlite3")
+    monkeypatch.setattr(reading, "CHUNK_BYTES", 1000)
+    (read,) = read_joint_states(path).tables
+    np.testing.assert_array_equal(read.position, table().position)
+    monkeypatch.setattr(reading, "LARGEST_MESSAGE", 100)
+    with pytest.raises(BagError, match=r"too big|packed in one piece"):
+        read_joint_states(path)
+
+
+def test_a_metadata_file_without_end_is_not_read(tmp_path):
+    path = write(tmp_path / "bag", rows(table()), "mcap")
+    (path / "metadata.yaml").write_text("a: " + "[" * 3000)
+    recording = read_recording(path, JOINTS, ONES)
+    assert "metadata.yaml does not fit (line 1: more than 20 lists" in recording.lines()[-1]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
 from vastares_ros.core.errors import BundleError, OutputError
 from vastares_ros.io import bundles
@@ -148,9 +148,26 @@ def test_the_layout_of_the_file_does_not_count(folder):
         ("filter.cutoff", 3.0, r"unknown field filter\.cutoff"),
         ("model.name", "oracle", "model 'oracle' is unknown"),
         ("model.network.window", 0, r"network\.window is 0"),
-        ("model.network.hidden", 7, "size mismatch|Error"),
+        ("model.network.hidden", 7, r"in model\.safetensors has shape \(.*, and by bundle\.yaml \("),
+        ("model.network.hidden", 1024, "has shape"),
         ("model.network.rescale", False, "no longer gives the output"),
-        ("joints", ["shoulder"], "Error|scale has"),
+        ("joints", ["shoulder"], "has shape"),
+        ("joints", ["shoulder", "shoulder"], "different names"),
+        ("joints", ["shoulder", 7], "different names"),
+        ("joints", [f"j{i}" for i in range(100_000)], "joints must be 1 to 64 different names"),
+        ("topic", None, "'topic' is missing"),
+        ("rate_hz", float("inf"), "rate_hz is inf"),
+        ("rate_hz", 10**400, "too large"),
+        ("training.split", None, "'split' is missing"),
+        ("training.split.training", "one", r"training\.split\.training must list recordings"),
+        ("training.config", 3, r"training\.config must be a mapping"),
+        ("metrics.of", None, "'of' is missing"),
+        ("metrics.of", "nothing", "'nothing' is missing"),
+        ("metrics.nmse_mean", None, "'nmse_mean' is missing"),
+        ("metrics.nmse_mean.ridge", None, "'ridge' is missing"),
+        ("metrics.rmse.model.elbow", "low", "metrics of model must be numbers"),
+        ("metrics.samples", None, "'samples' is missing"),
+        ("training_range.qd", [[1, 1], [0, 2]], "must hold the lowest values, then the highest"),
         ("training_range.q", [[0, 0]], r"training_range\.q must hold 2 x 2"),
         ("free_motion_residual.quantiles", {}, "'0.5' is missing"),
     ],
@@ -170,6 +187,54 @@ def test_weights_of_another_model_are_seen_by_the_golden_output(folder):
         "model.safetensors": sha256(folder / "model.safetensors")})  # fmt: skip
     with pytest.raises(BundleError, match="no longer gives the output"):
         load_bundle(folder)
+
+
+def replaced(folder, name, content):
+    (folder / name).write_bytes(content)
+    hashes = yaml.safe_load((folder / "bundle.yaml").read_text())["sha256"]
+    change(folder, "sha256", hashes | {name: sha256(folder / name)})
+
+
+def test_shapes_are_compared_before_tensors_are_read(folder):
+    golden = load_file(folder / "golden.safetensors")
+    replaced(folder, "golden.safetensors", save({**golden, "input": golden["input"].repeat(1000, 1, 1)}))
+    with pytest.raises(BundleError, match=r"input in golden\.safetensors has shape \(1000, 8, 4\), and by .*\(1,"):
+        load_bundle(folder)
+    replaced(folder, "golden.safetensors", save(golden | {"more": golden["output"].clone()}))
+    with pytest.raises(BundleError, match=r"more in golden\.safetensors has shape \(1, 2\), and by bundle\.yaml none"):
+        load_bundle(folder)
+    replaced(folder, "golden.safetensors", (99_000_000).to_bytes(8, "little") + b"{")
+    with pytest.raises(BundleError, match=r"golden\.safetensors has a header of 99000000 bytes"):
+        load_bundle(folder)
+    replaced(folder, "golden.safetensors", (6).to_bytes(8, "little") + b"[" * 6)
+    with pytest.raises(BundleError, match=r"bundle\.yaml: .*: train the bundle anew"):
+        load_bundle(folder)
+
+
+def test_a_huge_file_is_not_even_hashed(folder):
+    os.truncate(folder / "model.safetensors", 60_000_000_000)  # it has no blocks on the disk
+    with pytest.raises(BundleError, match=r"model\.safetensors has 60\.0 GB"):
+        load_bundle(folder)
+
+
+def test_a_bound_below_zero_is_refused(folder):
+    quantiles = yaml.safe_load((folder / "bundle.yaml").read_text())["free_motion_residual"]["quantiles"]
+    change(folder, "free_motion_residual.quantiles", quantiles | {"0.99": [-1.0, 1.0]})
+    with pytest.raises(BundleError, match="a bound below 0"):
+        load_bundle(folder)
+
+
+def test_the_index_alone_is_read_without_a_look_at_the_files(folder):
+    (folder / "model.safetensors").unlink()
+    assert read_index(folder, whole=False)["robot"] == "twolink"
+    with pytest.raises(BundleError, match=r"model\.safetensors is missing"):
+        read_index(folder)
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "/".join(["x" * 200] * 50)])
+def test_a_path_that_is_too_long_is_told(path):
+    with pytest.raises(BundleError, match=r"cannot be read \(File name too long\)"):
+        load_bundle(path)
 
 
 def test_what_is_no_bundle(tmp_path):

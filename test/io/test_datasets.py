@@ -11,8 +11,9 @@ import yaml
 
 from vastares_ros.core import scratch
 from vastares_ros.core.errors import DatasetError, OutputError
-from vastares_ros.io import datasets
+from vastares_ros.io import datasets, folders
 from vastares_ros.io.datasets import load_dataset, write_dataset
+from vastares_ros.io.folders import sha256
 
 
 def same(a, b):
@@ -112,3 +113,69 @@ def test_a_file_is_never_in_memory_whole(tmp_path, make_episode, dataset, monkey
     before = pa.total_allocated_bytes()
     same(load_dataset(tmp_path / "d").episodes[0], long)
     assert 0 < max(held) < 0.3 * sum(x.nbytes for x in (long.t, long.q, long.qd, long.tau))
+
+
+def forged(folder, dataset, change=None, **entry):
+    """A dataset whose first file has another table, and whose index says so."""
+    write_dataset(folder, dataset)
+    index = yaml.safe_load((folder / "dataset.yaml").read_text())
+    file = folder / index["episodes"][0]["file"]
+    if callable(change):
+        pq.write_table(change(pq.read_table(file)), file)
+    elif change:
+        file.write_bytes(change)
+    index["episodes"][0] |= {"sha256": sha256(file)} | entry
+    (folder / "dataset.yaml").write_text(yaml.safe_dump(index))
+
+
+def column(name, values):
+    return lambda table: table.set_column(table.column_names.index(name), name, [values(table[name].to_numpy())])
+
+
+def put(value):
+    return lambda x: np.where(np.arange(len(x)) == 100, value, x)
+
+
+@pytest.mark.parametrize(
+    ("change", "entry", "message"),
+    [
+        (b"PAR1" + bytes(100) + b"PAR1", {}, r"one\.parquet is damaged"),
+        (b"PAR1" + b"\xff" * 400 + b"\x90\x01\x00\x00PAR1", {}, r"one\.parquet is damaged"),
+        (lambda table: table.drop_columns(["tau_elbow"]), {}, r"one\.parquet is damaged .*tau_elbow"),
+        (column("q_elbow", lambda x: x.astype(str)), {}, "column q_elbow holds string, not numbers"),
+        (column("t", put(np.nan)), {}, r"one\.parquet has a stamp that is no number"),
+        (column("qd_elbow", put(1e30)), {}, r"one\.parquet: qd_elbow has an absurd value"),
+        (lambda table: table.slice(0, 400), {}, "has 400 samples, and 500 by dataset.yaml"),
+        (None, {"file": "../one.parquet"}, r"'\.\./one\.parquet' is not in the folder"),
+        (None, {"file": "x" * 5000}, "File name too long"),
+        (None, {"samples": "many"}, "field missing or wrong"),
+        (None, {"name": ["a"]}, "name of an episode"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_named(tmp_path, dataset, change, entry, message):
+    forged(tmp_path / "d", dataset, change, **entry)
+    with pytest.raises(DatasetError, match=message) as caught:
+        load_dataset(tmp_path / "d")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
+
+
+def test_a_file_that_unpacks_to_far_more_than_recordings_do_is_refused(tmp_path, dataset, monkeypatch):
+    monkeypatch.setattr(folders, "SMALL", 2**20)
+    rows = 1_000_000
+    zeros = pa.table({name: np.zeros(rows) for name in ("t", "q_shoulder", "q_elbow", "qd_shoulder", "qd_elbow")})
+    zeros = zeros.append_column("tau_shoulder", zeros["t"]).append_column("tau_elbow", zeros["t"])
+    forged(tmp_path / "d", dataset, lambda _: zeros, samples=rows)
+    with pytest.raises(DatasetError, match=r"one\.parquet unpacks to 0\.1 GB or more, 200 times its size"):
+        load_dataset(tmp_path / "d")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"rate_hz": -1}, {"rate_hz": float("nan")}, {"joints": []}, {"joints": [1, 2]}, {"joints": 3}, {"notes": [1]},
+     {"episodes": 7}, {"effort": [1]}, {"effort": {"unit": "furlong", "scale": [1.0, 1.0]}}],
+)  # fmt: skip
+def test_a_field_of_the_index_that_is_wrong_is_told(tmp_path, dataset, fields):
+    write_dataset(tmp_path / "d", dataset)
+    edit(tmp_path / "d" / "dataset.yaml", **fields)
+    with pytest.raises(DatasetError, match=r"dataset\.yaml: field missing or wrong"):
+        load_dataset(tmp_path / "d")

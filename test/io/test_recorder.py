@@ -4,15 +4,18 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from vastares_ros.core.errors import DatasetError
 from vastares_ros.core.robot import Effort
 from vastares_ros.io.datasets import load_dataset, write_dataset
-from vastares_ros.io.recorder import EpisodeRecorder, discard_recording, recover
+from vastares_ros.io.recorder import EpisodeRecorder, check_recordable, discard_recording, recover
 
 
 def same(a, b):
@@ -39,10 +42,11 @@ def test_recordings_are_added_to_a_dataset(tmp_path, dataset):
         EpisodeRecorder(folder, dataset, "a")
 
 
-def test_samples_with_a_missing_value_are_left_out(tmp_path, dataset):
+@pytest.mark.parametrize("value", [np.nan, 1e6, -1e300])
+def test_samples_with_a_missing_or_absurd_value_are_left_out(tmp_path, dataset, value):
     episode = dataset.episodes[0]
     tau = episode.tau.copy()
-    tau[100] = np.nan
+    tau[100] = value
     record(tmp_path / "d", dataset, replace(episode, tau=tau), "a").finish()
     read = load_dataset(tmp_path / "d")
     assert len(read.episodes[0]) == len(episode) - 1 and read.notes["a"]["nan"] == 1
@@ -65,6 +69,78 @@ def test_a_recording_that_does_not_fit_is_refused_but_kept(tmp_path, dataset, ma
     (tmp_path / "other" / "note.txt").touch()
     with pytest.raises(DatasetError, match="holds other files"):
         EpisodeRecorder(tmp_path / "other", dataset, "a")
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), pa.ArrowInvalid("No space left on device")])
+def test_a_recording_that_does_not_fit_on_the_disk_is_kept_for_later(tmp_path, dataset, monkeypatch, error):
+    def full(*_):
+        raise error
+
+    recorder = record(tmp_path / "d", dataset, dataset.episodes[0], "a")
+    with monkeypatch.context() as patch:
+        patch.setattr("vastares_ros.io.recorder.write_into", full)
+        with pytest.raises(DatasetError, match=r"No space left on device.*kept as .*a\.recording\.arrows"):
+            recorder.finish()
+    assert [e.name for e in recover(tmp_path / "d")] == ["a"]
+    same(load_dataset(tmp_path / "d").episodes[0], dataset.episodes[0])
+
+
+@pytest.mark.parametrize("hz", [2, 10, 20])
+def test_a_recording_of_two_publishers_is_refused(tmp_path, dataset, make_episode, hz):
+    episode = make_episode("long", samples=1500)
+    recorder, stands = EpisodeRecorder(tmp_path / "d", dataset, "a"), next(iter(episode))
+    other = [replace(stands, t=stands.t + i / hz + 0.003) for i in range(1, 11 * hz)]
+    for sample in sorted([*episode, *other], key=lambda s: s.t):
+        recorder.append(sample)
+    with pytest.raises(DatasetError, match="two publishers seem to publish the same joints"):
+        recorder.finish()
+
+
+def test_a_file_that_no_index_lists_is_not_taken_for_a_recording(tmp_path, dataset):
+    folder = tmp_path / "d"
+    record(folder, dataset, dataset.episodes[0], "a").finish()
+    (folder / "b.parquet").write_bytes((folder / "a.parquet").read_bytes())  # of a recording that was dropped, say
+    record(folder, dataset, dataset.episodes[1], "b").finish()
+    same(load_dataset(folder).episodes[1], dataset.episodes[1])
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("write", range(1, 5))
+def test_a_recording_that_is_cut_off_at_any_write_is_added_by_the_next_start(
+    tmp_path, dataset, monkeypatch, write, first
+):
+    folder = tmp_path / "d"
+    if not first:
+        record(folder, dataset, dataset.episodes[0], "a").finish()
+    recorder = record(folder, dataset, dataset.episodes[1], "b")
+
+    class Killed(BaseException):
+        pass
+
+    done = 0
+    replace_, unlink = Path.replace, Path.unlink
+
+    def killing(real):
+        def each(self, *args, **options):
+            nonlocal done
+            done += 1
+            if done >= write:
+                raise Killed
+            return real(self, *args, **options)
+
+        return each
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killing(replace_))
+        patch.setattr(Path, "unlink", killing(unlink))  # what is killed unlinks nothing
+        with suppress(Killed):
+            recorder.finish()
+    check_recordable(folder)
+    recover(folder)
+    read = load_dataset(folder)
+    assert [e.name for e in read.episodes] == (["b"] if first else ["a", "b"])
+    same(read.episodes[-1], dataset.episodes[1])
+    assert not list(folder.glob("*.arrows"))
 
 
 CRASH = """

@@ -78,6 +78,11 @@ BAD = [
     (GOOD | {"rate": True}, "field rate is True"),
     (GOOD | {"rate": 0}, "field rate is 0"),
     (GOOD | {"tool": "x"}, "field tool is unknown"),
+    (
+        GOOD | {"urdf": "/etc/passwd"},
+        "field urdf is '/etc/passwd', outside the folder of the robot file: copy",
+    ),
+    (GOOD | {"urdf": "../other/x.urdf"}, "field urdf is '../other/x.urdf', outside the folder"),
     (GOOD | {"urdf": "gone.urdf"}, "field urdf names .*gone.urdf, which is not there"),
     (GOOD | {"drivers": []}, "field drivers is empty"),
     (GOOD | {"drivers": ["usual"]}, r"drivers\[0\] must hold fields"),
@@ -126,7 +131,7 @@ def test_missing_and_unreadable_files(tmp_path):
     with pytest.raises(RobotError, match=r"gone.yaml cannot be read: No such file"):
         load_robot(tmp_path / "gone.yaml")
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RobotError, match=r"binary.yaml cannot be read: not UTF-8 text"):
+    with pytest.raises(RobotError, match=r"binary.yaml is not valid YAML: 'utf-8' codec"):
         load_robot(tmp_path / "binary.yaml")
 
 
@@ -146,3 +151,11 @@ def test_config_of_an_installation_and_not_a_foreign_one(tmp_path):
 def test_package_without_config_says_so(tmp_path):
     with pytest.raises(RobotError, match="no config folder belongs to"):
         config_folder(tmp_path / "vastares_ros")
+
+
+def test_a_link_does_not_lead_a_urdf_out_of_its_folder(tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "robots").mkdir()
+    (tmp_path / "robots" / "a.urdf").symlink_to(tmp_path / "secret")
+    with pytest.raises(RobotError, match=r"'a\.urdf', outside the folder"):
+        load_robot(write(tmp_path / "robots", GOOD | {"urdf": "a.urdf", "urdf_joints": ["a", "b"]}))

@@ -796,7 +796,54 @@ def test_a_bundle_that_does_not_fit_is_refused_and_the_old_one_goes_on(live, bun
     assert np.array_equal(live.efforts("estimated_torque"), tau_free[FIRST:])
 
 
-def test_a_bundle_of_another_rate_waits_and_setting_the_old_one_ends_that(live, bundle_path, fast_path):
+def test_no_bundle_that_a_peer_asks_for_ends_the_node(live, bundle_path, tmp_path):
+    ros, index = live.ros, yaml.safe_load((bundle_path / INDEX).read_text())
+    tagged = edited(bundle_path, tmp_path / "tagged")
+    (tagged / INDEX).write_text("schema: !!int foo")
+    part = {name: value for name, value in index.items() if name != "effort"}
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part" / INDEX).write_text(yaml.safe_dump(part))
+    for path, why in (
+        (tagged, "tag !!int is not used here"),
+        (tmp_path / "part", "field 'effort' is missing"),
+        ("x" * 5000, "File name too long"),
+        ("~nobody_of_this_name/bundle", "home directory"),
+        (edited(bundle_path, tmp_path / "names", joints=[1, 2]), "joints must be 1 to 64 different names"),
+    ):
+        assert why in ros.set("/estimator", bundle=str(path))
+    training = {name: value for name, value in index["training"].items() if name != "split"}
+    huge = edited(bundle_path, tmp_path / "huge")
+    os.truncate(huge / "model.safetensors", 60_000_000_000)  # it has no blocks on the disk
+    for path, why in (
+        (edited(bundle_path, tmp_path / "split", training=training), "field 'split' is missing"),
+        (edited(bundle_path, tmp_path / "metrics", metrics={"of": "training"}), "field 'nmse_mean' is missing"),
+        (huge, "has 60.0 GB"),
+    ):
+        assert ros.set("/estimator", bundle=str(path)) == ""
+        ros.wait(lambda why=why: why in live.node._swap)
+        assert live.node.parameter("bundle") == str(bundle_path)
+    live.play(stamps(N), *motion(N))
+    tau_free, _ = offline(bundle_path, stamps(N), *motion(N))
+    assert np.array_equal(live.efforts("estimated_torque"), tau_free[FIRST:])
+
+
+def test_an_error_that_nobody_expects_is_told_and_the_node_goes_on(live, monkeypatch):
+    def fail(*_):
+        raise KeyError("nobody expects it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(live.node._pipeline, "take", fail)
+        patch.setattr(live.node._pipeline, "reset", fail)
+        live.send(stamps(1), *motion(1))
+        live.diagnosed(DiagnosticStatus.ERROR, "unexpected error in on_joint_state: KeyError: 'nobody expects it'")
+        answer = live.ros.call("/estimator/reset")
+        assert not answer.success and "unexpected error in on_reset" in answer.message
+        live.ros.logged("Traceback", "nobody expects it")
+    live.play(stamps(N), *motion(N))
+    live.diagnosed(DiagnosticStatus.OK)
+
+
+def test_a_bundle_of_another_rate_waits_and_setting_the_old_one_ends_that(live, bundle_path, fast_path, monkeypatch):
     ros = live.ros
     assert ros.set("/estimator", bundle=str(fast_path)) == ""
     ros.wait(live.node._loading.done)
@@ -804,6 +851,8 @@ def test_a_bundle_of_another_rate_waits_and_setting_the_old_one_ends_that(live, 
     tau_free, _ = offline(bundle_path, stamps(N), *motion(N))
     assert np.array_equal(live.efforts("estimated_torque"), tau_free[FIRST:])
     assert "waits: " in figures(live.diagnosed(DiagnosticStatus.OK))["swap"]
+    monkeypatch.setattr("vastares_ros.nodes.estimator.SWAP_PATIENCE", 0.0)
+    live.diagnosed(DiagnosticStatus.WARN, f"{fast_path} waits: gap", f"set parameter bundle to {bundle_path}")
     assert ros.set("/estimator", bundle=str(bundle_path)) == ""
     live.play(stamps(N), *motion(N))
     assert figures(live.diagnosed(DiagnosticStatus.WARN))["swap"] == "none"

@@ -295,6 +295,21 @@ def test_what_it_cannot_be_configured_with_is_told_and_can_be_mended(ros, datase
     assert node.state == "unconfigured" and told in node.last_error
 
 
+def test_no_train_config_that_a_peer_asks_for_ends_the_node(recording, tmp_path):
+    for text, told in (
+        ("epochs: !!int foo", "tag !!int is not used here"),
+        ("epochs: 2020-13-45", "epochs is '2020-13-45': use a whole number"),
+        ("a: " + "[" * 3000, "more than 20 lists"),
+        ("a: &a [*a]", "alias a is within itself"),
+        ("filter: {cutoff_hz: 1" + "0" * 400 + "}", "use a finite number"),
+    ):
+        (tmp_path / "hostile.yaml").write_text(text)
+        assert told in recording.set("/training", train_config=str(tmp_path / "hostile.yaml"))
+    assert "File name too long" in recording.set("/training", train_config="x" * 5000)
+    assert "home directory" in recording.set("/training", train_config="~nobody_of_this_name/x")
+    assert record(recording).success
+
+
 @pytest.mark.ros
 def test_a_parameter_of_another_type_is_one_line_and_status_2(tmp_path, capfd):
     with own_domain():

@@ -1,12 +1,27 @@
 # Copyright 2026 vastares_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from vastares_ros.report import pictures
 
 pytest.importorskip("matplotlib")
+
+
+def test_names_are_no_mathematics(tmp_path, make_episode):
+    names = ("$\\frac{$", "a$b$c\x1b[31m")
+    maps = {name: np.random.default_rng(0).random((2, 2)) for name in names}
+    pictures.heat_maps(tmp_path / "heat.png", maps, "input", "step", names)
+    pictures.bars(tmp_path / "bars.png", dict.fromkeys(names, (1.0, 0.1)), "nmse", "")
+    pictures.grouped_bars(tmp_path / "grouped.png", {name: dict.fromkeys(names, 1.0) for name in names}, "nmse")
+    pictures.trajectories(tmp_path / "q.png", [replace(make_episode("$\\frac{$", samples=200), joints=names)])
+    t, tau = np.arange(50) / 125, np.random.default_rng(0).random((50, 2))
+    pictures.torques(tmp_path / "tau.png", names, t, tau, tau + 0.1, np.full(2, 0.2), "N·m")
+    pictures.push(tmp_path / "push.png", names, t, tau, dict.fromkeys(names, tau), "N·m")
+    assert len(list(tmp_path.glob("*.png"))) == 6
 
 
 @pytest.mark.parametrize("joints", [1, 2, 7])

@@ -114,6 +114,54 @@ def test_missing_effort_leaves_the_estimate_and_takes_the_residual(bundle, sampl
     assert estimates[31].valid and np.isfinite(estimates[31].tau_ext).all()
 
 
+@pytest.mark.parametrize("value", [1e6, -1e30, 1.8e308, np.inf])
+@pytest.mark.parametrize(
+    ("field", "name", "why"),
+    [("q", "position", "NO_MOTION"), ("qd", "velocity", "NO_MOTION"), ("tau", "effort", "NO_EFFORT")],
+)
+def test_an_absurd_value_is_not_believed(bundle, samples, field, name, why, value):
+    absurd = [replace(s, **{field: np.array([0.1, value])}) for s in samples[30:32]]
+    estimates = run(Estimator(bundle), [*samples[:30], *absurd[:1], *samples[31:60]])
+    assert estimates[30].validity is Validity[why] and f"{name} of elbow is {value:.3g}" in estimates[30].detail
+    assert estimates[30].joints == ("elbow",)
+    hole = replace(samples[30], **{field: np.full(2, np.nan)})
+    same(estimates[31:], run(Estimator(bundle), [*samples[:30], hole, *samples[31:60]])[31:])
+    assert np.abs([e.tau_ext for e in estimates[31:]]).max() < 100
+
+
+@pytest.mark.parametrize("hz", [2.0, 5.0, 10.0])
+def test_a_slow_second_publisher_makes_it_invalid(bundle, samples, hz):
+    other = [
+        replace(samples[0], t=samples[0].t + i / hz + 0.003) for i in range(1, int(3.5 * hz))
+    ]  # an arm that stands
+    mixed = sorted([*samples[:450], *other], key=lambda s: s.t)
+    estimates = run(Estimator(bundle), mixed)
+    first = next(i for i, s in enumerate(mixed) if s is other[0])
+    last = next(i for i, s in enumerate(mixed) if s is other[-1])
+    assert all(e.valid for e in estimates[WINDOW - 1 : first])
+    assert {e.validity for e in estimates[first + 1 : last]} == {Validity.TWO_PUBLISHERS}
+    assert all(np.isfinite(e.tau_ext).all() for e in estimates[first:last])
+    clean = run(Estimator(bundle), samples[:450])
+    assert estimates[-1].valid == (mixed[-1].t - mixed[last].t > 1.1) and all(e.valid for e in clean[WINDOW - 1 :])
+
+
+def test_stamps_that_jitter_are_no_second_publisher(bundle, samples):
+    rng = np.random.default_rng(0)
+    late = rng.exponential(0.002, len(samples)).clip(0, 0.0075)  # of a period of 8 ms
+    jittered = [replace(s, t=s.t + x) for s, x in zip(samples, late, strict=True)]
+    assert min(b.t - a.t for a, b in zip(jittered, jittered[2:], strict=False)) < 1.5 * 0.008
+    assert Validity.TWO_PUBLISHERS not in {e.validity for e in run(Estimator(bundle), jittered)}
+
+
+def test_a_filter_that_is_not_finite_starts_anew(bundle, samples):
+    estimator = Estimator(bundle)
+    run(estimator, samples[:40])
+    estimator._chain._state[:] = np.nan  # whatever led to it: plausible samples cannot
+    (broken,) = run(estimator, samples[40:41])
+    assert broken.validity is Validity.NOT_FINITE and np.isnan(broken.tau_free).all()
+    same(run(estimator, samples[41:80]), run(Estimator(bundle), samples[41:80]))
+
+
 @pytest.mark.parametrize("field", ["q", "qd"])
 def test_missing_motion_gives_nothing(bundle, samples, field):
     hole = replace(samples[30], **{field: np.array([np.nan, 0.0])})

@@ -15,6 +15,7 @@ from vastares_ros.runtime.estimator import Estimator
 from vastares_ros.training.config import TrainConfig
 from vastares_ros.training.evaluate import predict
 from vastares_ros.training.fit import fit
+from vastares_ros.training.hybrid import gate_of
 from vastares_ros.training.identify import IdentifyConfig, identify_bundle
 
 pytest.importorskip("pinocchio")
@@ -56,6 +57,17 @@ def test_the_network_helps_where_physics_falls_short_and_is_shut_out_where_not(b
     model, physics = (np.array(list(nmse[name].values())) for name in ("model", "rigid body"))
     assert (model[:3] < 0.8 * physics[:3]).all()
     assert (model[3:] < 1.05 * physics[3:]).all()
+
+
+def test_few_recordings_let_in_half_of_the_least_share_and_many_what_harms_none():
+    left, learnt = np.ones((2, 7, 2))
+    product = np.column_stack([np.linspace(0.6, 1, 7), [0.2, 1, 1, 1, 1, 1, 1]])  # also the best shares
+    np.testing.assert_allclose(gate_of(left[:3], product[:3], learnt[:3]), [0.3, 0.1])
+    many = gate_of(left, product, learnt)
+    assert many[0] == pytest.approx(0.8)  # best for the mean
+    harm = many[1] ** 2 - 2 * many[1] * 0.2  # of the first recording, over what physics leaves
+    assert harm == pytest.approx(0.02)
+    np.testing.assert_array_equal(gate_of(left, -product, learnt)[0], 0)
 
 
 def test_no_joint_is_worse_than_physics_on_a_recording_that_set_the_gate(bundle, rippling):

@@ -64,9 +64,18 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_model(tmp_path, dataset):
     assert same_model(whole, resumed)
     with pytest.raises(DatasetError, match="belongs to a run with another configuration"):
         train(*arguments[:3], replace(SMALL, seed=5), CPU, checkpoint=checkpoint)
+    one, two, three = dataset.episodes
+    for split in (((one, three), (two,)), ((two, one), (three,)), ((one, replace(two, tau=two.tau + 1)), (three,))):
+        with pytest.raises(DatasetError, match="another configuration, dataset or split"):
+            train(*split, *arguments[2:], checkpoint=checkpoint)
     checkpoint.write_bytes(b"rubbish")
     with pytest.raises(DatasetError, match="not a checkpoint"):
         train(*arguments, checkpoint=checkpoint)
+    for state in ([1, 2], {"run": 3}, {"epoch": 1}):
+        torch.save(state, checkpoint)
+        with pytest.raises(DatasetError, match="delete it to start afresh"):
+            train(*arguments, checkpoint=checkpoint)
+    assert [p.name for p in tmp_path.iterdir()] == ["run.checkpoint"]
 
 
 @pytest.mark.parametrize("patience", [0, 2])

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if found.after.nmse_mean["model"] >= found.before.nmse_mean["model"]:
         lines.append(f"Warning: {args.output} is no better than its parent on the last third: stay with the parent.")
     for line in lines:
-        console.print(line, markup=False)
+        console.print(line)
     if args.json:
         figures: dict[str, Any] = {"before": asdict(found.before), "after": asdict(found.after)}
         figures["seconds"] = found.seconds

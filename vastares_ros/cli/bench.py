@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
             except EngineError as error:
                 if args.engine:
                     raise
-                messages.print(f"{engine}: {error}", markup=False)
+                messages.print(f"{engine}: {error}")
     console.print(terminal(bench_table(found, str(args.bundle), rate)))
     best = max(figures.tick.held_hz for figures in found)
     if best < rate:

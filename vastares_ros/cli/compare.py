@@ -116,10 +116,10 @@ def run(args: argparse.Namespace) -> int:
         drawn = _draw(scratch, figures, first, pushed, {n: t[len(t) - len(pushed) :] for n, t in traces.items()})
         comparison_report(scratch / "report.html", title, notes, tables, drawn)
     for note in notes:
-        console.print(note, markup=False)
+        console.print(note)
     for table in tables:
         console.print(terminal(table))
-    console.print(f"report: {args.output / 'report.html'}", markup=False)
+    console.print(f"report: {args.output / 'report.html'}")
     return 0
 
 
@@ -141,7 +141,7 @@ def _refuse_twins(paths: Sequence[Path]) -> None:
 def _read(path: Path, bundle: Bundle, topic: str) -> Recording:
     recording = read_recording(path, bundle.joints, bundle.effort.scale, topic)
     for line in recording.lines():
-        console.print(line, markup=False)
+        console.print(line)
     if not same_rate(recording.rate, bundle.rate):
         raise BagError(
             f"{path} has {recording.rate:.1f} Hz, the bundles were trained at {bundle.rate:.1f} Hz: record at that rate"

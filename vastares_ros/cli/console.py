@@ -14,14 +14,29 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import Progress, track
 
+from vastares_ros.core.errors import printable
 from vastares_ros.runtime.bundle import ResidualSource
 from vastares_ros.training.evaluate import Scores
 from vastares_ros.training.quality import poor_joints
 
 T = TypeVar("T")
 MIN_SECONDS = 2.0  # of a progress bar over time
-console = Console(highlight=False, soft_wrap=True)
-messages = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+class Printer(Console):
+    """Prints text as it is: names of joints and files come from others, and are neither markup nor control codes."""
+
+    def __init__(self, stderr: bool = False):
+        super().__init__(highlight=False, soft_wrap=True, markup=False, emoji=False, stderr=stderr)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As of `rich.console.Console`; text may have several lines."""
+        lines = ("\n".join(map(printable, o.split("\n"))) if isinstance(o, str) else o for o in objects)
+        super().print(*lines, **options)
+
+
+console = Printer()
+messages = Printer(stderr=True)
 
 
 @contextmanager

@@ -53,14 +53,14 @@ def run(args: argparse.Namespace) -> int:
 
     steps = commands(folder, args.seed, args.quick)
     for number, (what, command) in enumerate(steps.items(), start=1):
-        console.print(f"\n[bold]{number}/{len(steps) + 1} {what}[/bold]")
-        console.print(f"$ vastares {shlex.join(command)}", style="cyan", markup=False)
+        console.print(f"\n{number}/{len(steps) + 1} {what}", style="bold")
+        console.print(f"$ vastares {shlex.join(command)}", style="cyan")
         start = time.perf_counter()
         if status := main(command):
             return status
         console.print(f"took {time.perf_counter() - start:.0f} s", style="dim")
 
-    console.print(f"\n[bold]{len(steps) + 1}/{len(steps) + 1} Compare with the push that is known[/bold]")
+    console.print(f"\n{len(steps) + 1}/{len(steps) + 1} Compare with the push that is known", style="bold")
     bundle = load_bundle(folder / "bundle")
     scores = Scores.of(json.loads((folder / "evaluate.json").read_text(encoding="utf-8")))
     latency = json.loads((folder / "parity.json").read_text(encoding="utf-8"))["latency_ms"]

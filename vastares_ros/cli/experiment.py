@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     write_json(args.output / f"{args.name}.json", figures)
     text = markdown(experiment_table(table, PRINTED.get(args.split)))
     (args.output / f"{args.name}.md").write_text(text, encoding="utf-8")
-    console.print(text, markup=False)
+    console.print(text)
     for file in _draw(args.name, args.output, table, results, tested):
         console.print(f"picture: {file}")
     if args.name == "tune":
@@ -168,7 +168,7 @@ def _physics(args: argparse.Namespace, dataset: Dataset, config: TrainConfig) ->
     write_json(args.output / "physics.json", figures)
     text = markdown(experiment_table(table))
     (args.output / "physics.md").write_text(text, encoding="utf-8")
-    console.print(text, markup=False)
+    console.print(text)
     file = args.output / "physics.png"
     pictures.bars(file, _means(table), "nmse, averaged over all", "")
     console.print(f"picture: {file}")

@@ -8,9 +8,10 @@ import argparse
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from vastares_ros.cli.console import console
-from vastares_ros.core.errors import BagError
+from vastares_ros.core.errors import BagError, printable
 from vastares_ros.io.bags import bag_facts
 from vastares_ros.io.bundles import is_bundle, load_bundle
 from vastares_ros.io.datasets import is_dataset, load_dataset
@@ -77,13 +78,13 @@ def _bag(path: Path) -> None:
         raise BagError(f"{path} holds no topic of type sensor_msgs/JointState, but {held}: record /joint_states")
     for of in facts.joint_states:
         rate = f" at {of.rate:.1f} Hz" if of.messages > 1 else ""
-        console.print(f"{of.topic}: {of.messages} messages{rate}, {of.duration:.1f} s", markup=False)
+        console.print(f"{of.topic}: {of.messages} messages{rate}, {of.duration:.1f} s")
         if of.joints:
             console.print(terminal(effort_table(of)))
     for topic, (kind, count) in facts.others.items():
-        console.print(f"{topic}: {count} messages of {kind}", markup=False)
+        console.print(f"{topic}: {count} messages of {kind}")
     for note in facts.notes:
-        console.print(note, markup=False)
+        console.print(note)
 
 
 def _facts(facts: dict[str, object]) -> None:
@@ -91,5 +92,5 @@ def _facts(facts: dict[str, object]) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(f"[bold]{name}[/bold]", str(value))
+        table.add_row(Text(name, style="bold"), Text(printable(str(value))))
     console.print(table)

@@ -13,11 +13,14 @@ import argparse
 import importlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import current_thread, main_thread
 
 from vastares_ros import __version__
-from vastares_ros.core.errors import VastaresError
+from vastares_ros.core.errors import VastaresError, printable
 
 from .verbs import VERBS, Parser, help_of, parser_of
 
@@ -56,6 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: by argparse, after help (0) and wrong arguments (2).
     """
     complete()
+    with _ended_by_sigterm():
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     verb, *args = (sys.argv[1:] if argv is None else argv) or ["--help"]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -81,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         message = f"{what}: check the path, who may use it, and the free space"
-    print(f"vastares {verb}: error: {message}", file=sys.stderr)
+    print(printable(f"vastares {verb}: error: {message}"), file=sys.stderr)
     return 2
 
 
@@ -100,6 +108,19 @@ def _run(verb: str, args: Sequence[str]) -> int:
 
     with output_as(quiet=getattr(parsed, "quiet", False), json=getattr(parsed, "json", None)):
         return int(module.run(parsed))
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the process like an error does, so that nothing half written is left behind."""
+    if current_thread() is not main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _without_verb(argument: str) -> int:

@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
+from vastares_ros.core.errors import printable
 from vastares_ros.core.robot import UNITS, normal_unit
 from vastares_ros.io.formats import DEFAULT_TOPIC, FORMAT_NAMES, RTDE_TORQUE
 from vastares_ros.models.method_labels import LABELS
@@ -53,7 +54,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong and where to look, and exit with status 2."""
-        print(f"{self.prog}: error: {message}: see {self.prog} --help", file=sys.stderr)
+        print(printable(f"{self.prog}: error: {message}: see {self.prog} --help"), file=sys.stderr)
         raise SystemExit(2)
 
 

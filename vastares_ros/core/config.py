@@ -53,7 +53,7 @@ def from_mapping(cls: type[C], values: object, where: str = "") -> C:
 def _scalar(wanted: type, value: object, place: str) -> object:
     """A value of the wanted type; whole numbers pass for floats, and so does 1e-3, which YAML takes for text."""
     if wanted is float and type(value) in (int, str):
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):
             value = float(value)  # type: ignore[arg-type]
     if type(value) is not wanted or (wanted is float and not math.isfinite(value)):  # type: ignore[arg-type]
         raise ConfigError(f"{place} is {value!r}: use {TYPES[wanted]}", field=place, value=value)

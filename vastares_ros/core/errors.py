@@ -14,6 +14,14 @@ from typing import Any, TypeVar
 E = TypeVar("E", bound="VastaresError")
 
 
+def printable(text: str) -> str:
+    r"""Text of which nothing acts on a terminal or a log: control characters are shown as `\x1b`.
+
+    Names of joints, topics and files come from others.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class VastaresError(Exception):
     """Base of every error that is shown to a user without a traceback.
 
@@ -48,7 +56,7 @@ class VastaresError(Exception):
         robot: str | None = None,
     ):
         """Say in `message` what is wrong and what to do; the rest is what it names, see `Attributes`."""
-        super().__init__(message)
+        super().__init__(printable(message))
         self.joint = joint
         self.field = field
         self.value = value
@@ -78,6 +86,14 @@ class VastaresError(Exception):
 def one_line(error: BaseException) -> str:
     """The text of an error of a library in one line without a full stop at the end, or its kind if it has no text."""
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+def in_words(error: BaseException) -> str:
+    """An error of this package as it is; of another one its kind, too, which its text often needs."""
+    if isinstance(error, VastaresError):
+        return str(error)
+    kind, text = type(error).__name__, one_line(error)
+    return kind if text == kind else f"{kind}: {text:.300}"
 
 
 class BagError(VastaresError):

@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from .errors import VastaresError
 from .samples import Array, JointSample
 
+LAYOUTS = 16  # sets of names in messages whose places are remembered
+
 
 def columns(joints: Sequence[str], names: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Where the asked joints stand in a message.
@@ -73,6 +75,8 @@ class JointAssembler:
         """
         key = tuple(names)
         if key not in self._layouts:
+            if len(self._layouts) >= LAYOUTS:  # names that change all the time must not fill the memory
+                self._layouts.clear()
             self._layouts[key] = columns(self._joints, key)
         ours, theirs = self._layouts[key]
         if len(ours) == len(self._joints):

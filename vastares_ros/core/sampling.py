@@ -28,6 +28,9 @@ MAX_GAP = 2.5  # periods: one lost sample passes, two do not
 MIN_PIECE = 1.0  # seconds: a shorter continuous piece is left out
 RATE_TOLERANCE = 0.1  # of the rate: more is another rate, not jitter
 LONGEST_SPAN = 16  # steps over which the period is refined
+CROWDED = 1.5  # periods: three samples of one publisher take two
+STRAY = 1e-3  # rad that a position may be off its neighbours, beside their distance
+FEW_STRAYS = 10, 2e-3  # samples, and share of all samples, that may be so in a recording of one publisher
 CLEAR = 0.4  # a span farther from a whole number of periods does not tell how many it holds
 
 
@@ -111,6 +114,34 @@ def _distinct(t: Array, gap: float) -> Iterator[_Block]:
         place = np.arange(len(now)) - np.maximum.accumulate(starts)
         yield _Block(now, len(kept), place, s.stop == len(t))
         kept, first = now[-LONGEST_SPAN - 1 :], int(place[-LONGEST_SPAN - 1 :][0])
+
+
+def strays(t: Array, q: Array, rate: float) -> NDArray[np.bool_]:
+    """Which samples stand between two that follow on each other without them, as those of a second publisher do.
+
+    Args:
+        t: stamps, shape (N,) [s].
+        q: positions, shape (N, J) [rad].
+        rate: of one publisher [Hz].
+
+    Returns:
+        For each sample but the first and the last, shape (N - 2,).
+    """
+    span = t[2:] - t[:-2]
+    found = np.array((span > 0) & (span * rate <= CROWDED) & (t[1:-1] > t[:-2]) & (t[1:-1] < t[2:]))
+    at = np.flatnonzero(found)
+    before, middle, after = q[at], q[at + 1], q[at + 2]
+    expected = before + (after - before) * ((t[at + 1] - t[at]) / span[at])[:, None]
+    found[at] = (np.abs(middle - expected) > STRAY + CROWDED * np.abs(after - before)).any(axis=1)
+    return found
+
+
+def two_publishers(t: Array, q: Array, rate: float) -> int:
+    """How many samples are `strays`, where they are more than one publisher could have; else 0."""
+    parts = (slice(max(s.start - 2, 0), s.stop) for s in blocks(len(t)))
+    count = sum(int(strays(t[s], q[s], rate).sum()) for s in parts)
+    few, share = FEW_STRAYS
+    return count if count > max(few, share * len(t)) else 0
 
 
 def same_rate(rate: float, other: float) -> bool:

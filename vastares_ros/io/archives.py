@@ -11,12 +11,13 @@ gives the rate (`fitted_rate`). A row whose q differs from that by more than the
 from __future__ import annotations
 
 import csv as text
+import struct
+import zlib
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,9 @@ from scipy.io.matlab import matfile_version
 
 from vastares_ros.core.arm import joint_limits
 from vastares_ros.core.errors import BagError, ConfigError, DatasetError, one_line
-from vastares_ros.core.samples import Array, Episode
+from vastares_ros.core.samples import Array, Episode, plausible
 from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate, same_rate
+from vastares_ros.io.folders import check_unpacked
 from vastares_ros.io.formats import FORMAT_NAMES, FORMAT_ROBOTS, RTDE_TORQUE
 from vastares_ros.io.robots import load_robot
 
@@ -40,6 +42,8 @@ _APART = 10.0  # periods between pieces that a file does not set apart in time
 _TURNS = 4 * np.pi  # no arm turns farther than twice around; degrees do [rad]
 _SHOWN = 8  # places named in a note
 _SAME = 1e-6  # rad and rad/s: two copies of a value differ by less
+_COMPRESSED = 15  # kind of an element of a MATLAB file
+_PIECE = 2**20  # bytes that are unpacked at once
 _STOP = 0.01  # rad: a joint at its stop may read this much beyond it
 
 
@@ -91,7 +95,7 @@ class ArchiveRecording:
         rate: samples per second [Hz].
         time_source: "stamps", or "rows" where time was made from the rate.
         rows: in the file.
-        nan: rows dropped because a value is missing or not finite.
+        nan: rows dropped because a value is missing or not plausible.
         repeats: rows dropped because they repeat the stamp before.
         short: rows dropped because their piece is too short.
         jumps: backward jumps of the stamps.
@@ -119,7 +123,7 @@ class ArchiveRecording:
         found = f"{self.rows} rows: {samples} samples at {self.rate:.1f} Hz"
         lines = [f"{found} in {pieces} piece{'s' * (pieces > 1)} ({duration:.1f} s)"]
         dropped = {
-            "rows with a missing or non-finite value": self.nan,
+            "rows with a missing, non-finite or absurd value": self.nan,
             "rows that repeat a stamp": self.repeats,
             f"rows in pieces shorter than {MIN_PIECE:g} s": self.short,
         }
@@ -447,8 +451,11 @@ def npz(path: str | Path) -> list[ArchiveRows]:
     _check_file(path)
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            check_unpacked(path, sum(member.file_size for member in file.zip.infolist()))
             arrays = _floats({name: file[name] for name in file.files})
-    except (OSError, ValueError, BadZipFile, AttributeError, TypeError, EOFError) as error:
+    except DatasetError:
+        raise
+    except Exception as error:  # whatever numpy, zipfile and zlib say of a file that is damaged or foreign
         raise DatasetError(
             f"{path} is no .npz of plain arrays ({one_line(error)}): save q, qd and tau by np.savez"
         ) from error
@@ -488,10 +495,10 @@ def _finite(rows: ArchiveRows, joints: Sequence[str]) -> NDArray[np.bool_]:
     """Which rows are whole, shape (N,); an error where a joint has no value at all."""
     whole = np.ones(len(rows.q), dtype=np.bool_) if rows.t is None else np.isfinite(rows.t)
     for name in ("q", "qd", "tau"):
-        finite = np.isfinite(getattr(rows, name))
+        finite = plausible(getattr(rows, name))
         if len(none := np.flatnonzero(~finite.any(axis=0))):
             raise DatasetError(
-                f"{rows.path}: no {name} of {joints[none[0]]}: every value is missing or not finite",
+                f"{rows.path}: no {name} of {joints[none[0]]}: every value is missing, not finite or absurd",
                 path=rows.path,
                 field=name,
                 joint=joints[none[0]],
@@ -546,13 +553,38 @@ def _mat(path: Path) -> dict[str, NDArray[Any]]:
     """The variables of a MATLAB file."""
     _check_file(path)
     try:
-        hdf5 = matfile_version(str(path))[0] == 2
+        version = matfile_version(str(path))[0]
+        hdf5 = version == 2
+        if version == 1:
+            _check_mat(path)
         arrays = {} if hdf5 else loadmat(path)
+    except DatasetError:
+        raise
     except Exception as error:  # whatever scipy says of a file that is damaged or foreign
         raise DatasetError(f"{path} is no MATLAB file ({one_line(error)}): give a .mat file") from error
     if hdf5:
         raise DatasetError(f"{path} is a MATLAB file of version 7.3 (HDF5): save it in MATLAB with -v7")
     return _floats({name: np.asarray(a) for name, a in arrays.items() if not name.startswith("__")})
+
+
+def _check_mat(path: Path) -> None:
+    """Unpack a MATLAB file of version 5 piece by piece, keep none of it, and refuse what becomes too large."""
+    unpacked = 0
+    with path.open("rb") as file:
+        file.seek(126)
+        element = struct.Struct("<II" if file.read(2) == b"IM" else ">II")  # kind, and bytes that follow
+        while len(tag := file.read(element.size)) == element.size:
+            kind, left = element.unpack(tag)
+            if kind != _COMPRESSED:
+                file.seek(left, 1)
+                continue
+            unpacker = zlib.decompressobj()
+            while left and (packed := file.read(min(left, _PIECE))):
+                left -= len(packed)
+                while packed:
+                    unpacked += len(unpacker.decompress(packed, _PIECE))
+                    packed = unpacker.unconsumed_tail
+                    check_unpacked(path, unpacked)
 
 
 def _check_width(path: Path, name: str, matrix: NDArray[Any], width: int, what: str) -> None:
@@ -589,7 +621,12 @@ def _with_header(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     head = lines[0][1].lstrip("# ")  # numpy.savetxt writes a header so
     delimiter = next((d for d in ",;\t" if d in head), " ")
     cells = text.reader([head, *(line for _, line in lines[1:])], delimiter=delimiter, skipinitialspace=True)
-    rows = [(number, row) for (number, _), row in zip(lines, cells, strict=False)]
+    try:
+        rows = [(number, row) for (number, _), row in zip(lines, cells, strict=False)]
+    except text.Error as error:
+        raise DatasetError(
+            f"{path}, line {lines[min(cells.line_num, len(lines)) - 1][0]}: {error}: give rows of numbers", path=path
+        ) from error
     return [name.strip() for name in rows[0][1]], rows
 
 

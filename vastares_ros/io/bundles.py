@@ -19,18 +19,17 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from vastares_ros import __version__
 from vastares_ros.core.arm import Arm
 from vastares_ros.core.config import from_mapping
-from vastares_ros.core.errors import BundleError, VastaresError
+from vastares_ros.core.errors import BundleError, one_line
 from vastares_ros.core.robot import Effort
 from vastares_ros.core.samples import Array
 from vastares_ros.core.sampling import RATE_TOLERANCE
 from vastares_ros.core.signals import FilterConfig
-from vastares_ros.models.baselines import Ridge
+from vastares_ros.models.baselines import Ridge, trigonometric
 from vastares_ros.models.identified_dynamics import IdentifiedDynamics
 from vastares_ros.models.kinds import KINDS, make_model
 from vastares_ros.models.methods import network_config
@@ -39,12 +38,22 @@ from vastares_ros.models.networks import Correction, NetworkModel
 from vastares_ros.physics.friction import TERMS
 from vastares_ros.runtime.bundle import QUANTILES, RESIDUAL_SOURCES, Bundle, Parent, ResidualSource
 
+from .configs import load_yaml
 from .folders import sha256, written_folder
+from .robots import read_urdf
 
 SCHEMA = 2
 INDEX = "bundle.yaml"
 URDF = "robot.urdf"
 WEIGHTS, RIDGE, GOLDEN = "model.safetensors", "ridge.safetensors", "golden.safetensors"
+REQUIRED = (
+    *("robot", "joints", "topic", "effort", "rate_hz", "rate_tolerance", "filter", "model", "rigid_body_model"),
+    *("training_range", "free_motion_residual", "training", "metrics", "dataset_sha256"),
+)
+LARGEST = 2**30  # bytes of a file; the largest network of seven joints that anybody trained takes a hundredth
+LARGEST_HEADER = 2**20  # bytes of what a safetensors file says of its tensors
+MOST_JOINTS = 64
+HIGHEST_RATE = 1e5  # Hz
 GOLDEN_TOLERANCE = 1e-3  # of each joint's training standard deviation: other processors round otherwise
 
 
@@ -121,21 +130,36 @@ def is_bundle(path: str | Path) -> bool:
     return Path(path, INDEX).is_file()
 
 
-def read_index(path: str | Path) -> dict[str, Any]:
-    """Read `bundle.yaml` and check that its version is known and that the files are whole.
+def read_index(path: str | Path, whole: bool = True) -> dict[str, Any]:
+    """Read `bundle.yaml` and check that its version is known, that it has all fields and that the files are whole.
+
+    Args:
+        path: the folder.
+        whole: whether to look at the other files, too, which takes a second for each gigabyte.
 
     Raises:
-        BundleError: the bundle is missing, foreign, altered or of another version.
+        BundleError: the bundle is missing, foreign, altered, incomplete or of another version.
     """
     path = Path(path)
+    try:
+        return _read_index(path, whole)
+    except OSError as error:  # it may not be read, or its path is too long
+        raise BundleError(
+            f"{path!s:.200} cannot be read ({error.strerror}): give a bundle, and the right to read it", path=path
+        ) from error
+
+
+def _read_index(path: Path, whole: bool) -> dict[str, Any]:
     if not path.exists():
         raise BundleError(f"{path} does not exist: train one with `vastares train DATASET -o {path}`", path=path)
     if not is_bundle(path):
         raise BundleError(f"{path} is not a bundle (no {INDEX} in it): train one with `vastares train`", path=path)
     try:
-        index = yaml.safe_load((path / INDEX).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path / INDEX} is not valid YAML: train the bundle anew", path=path / INDEX) from error
+        index = load_yaml(path / INDEX)
+    except yaml.YAMLError as error:
+        raise BundleError(
+            f"{path / INDEX} is not valid YAML ({one_line(error)}): train the bundle anew", path=path / INDEX
+        ) from error
     if not isinstance(index, Mapping) or index.get("schema") != SCHEMA:
         found = index.get("schema") if isinstance(index, Mapping) else None
         raise BundleError(
@@ -147,15 +171,33 @@ def read_index(path: str | Path) -> dict[str, Any]:
     hashes = index.get("sha256")
     if not isinstance(hashes, Mapping):
         raise BundleError(f"{path / INDEX}: field sha256 is missing: train the bundle anew", path=path, field="sha256")
-    for name in _files(index):
+    if absent := [field for field in REQUIRED if field not in index]:
+        raise BundleError(
+            f"{path / INDEX}: field {absent[0]!r} is missing: train the bundle anew", path=path, field=absent[0]
+        )
+    joints = index["joints"]
+    named = isinstance(joints, list) and all(isinstance(joint, str) for joint in joints)
+    if not named or not 0 < len(set(joints)) == len(joints) <= MOST_JOINTS:
+        raise BundleError(
+            f"{path / INDEX}: joints must be 1 to {MOST_JOINTS} different names: train the bundle anew",
+            path=path,
+            field="joints",
+        )
+    for name in _files(index) if whole else ():
         if not (path / name).is_file():
             raise BundleError(f"{path / name} is missing: copy the whole bundle folder", path=path / name)
+        if (size := (path / name).stat().st_size) > LARGEST:
+            raise BundleError(f"{path / name} has {size / 1e9:.1f} GB: no bundle has such a file", path=path / name)
         if sha256(path / name) != hashes.get(name):
             raise BundleError(
                 f"{path / name} was altered (its SHA-256 is not that of {INDEX}): copy the bundle anew",
                 path=path / name,
             )
-    if _digest(index) != hashes.get(INDEX):
+    try:
+        digest = _digest(index)
+    except TypeError as error:  # fields whose names are not all text
+        raise BundleError(f"{path / INDEX}: {one_line(error)}: train the bundle anew", path=path / INDEX) from error
+    if digest != hashes.get(INDEX):
         raise BundleError(
             f"{path / INDEX} was altered after training: copy the bundle anew, or train another", path=path / INDEX
         )
@@ -192,12 +234,12 @@ def load_bundle(path: str | Path) -> Bundle:
     index = read_index(path)
     try:
         bundle = _from_index(path, index)
-        golden = load_file(path / GOLDEN)
+        golden = _golden(path, bundle.model)
         differences = [_run(bundle.model, golden["input"]) - golden["output"]]
         if bundle.model.dynamics:
             differences.append(_run_physics(bundle.model, bundle.rate, golden) - golden["physics"])
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, VastaresError) as error:
-        what = f"field {error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
+    except Exception as error:  # whatever torch, pinocchio and others say of what a stranger wrote
+        what = f"field {error} is missing" if isinstance(error, KeyError) else f"{one_line(error):.300}"
         raise BundleError(f"{path / INDEX}: {what}: train the bundle anew", path=path / INDEX) from error
     if not all(bool((d.abs() <= GOLDEN_TOLERANCE * bundle.model.torque_scaler.scale).all()) for d in differences):
         raise BundleError(
@@ -207,7 +249,7 @@ def load_bundle(path: str | Path) -> Bundle:
 
 
 def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
-    joints = tuple(str(j) for j in index["joints"])
+    joints = tuple(index["joints"])
     if index["rate_tolerance"] != RATE_TOLERANCE:
         raise ValueError(f"rate_tolerance is {index['rate_tolerance']}, this version keeps {RATE_TOLERANCE}")
     method = str(index["model"]["name"])
@@ -216,11 +258,21 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
     if kind not in KINDS:
         raise ValueError(f"model.kind is {kind!r}, this version knows {', '.join(KINDS)}")
     dynamics = _dynamics(path, index["rigid_body_model"]) if index["rigid_body_model"] else None
-    model = make_model(kind, len(joints), config, dynamics)
-    if index["model"].get("correction") and isinstance(model, NetworkModel):
-        model.correction = Correction(len(joints))
-    model.load_state_dict(load_file(path / WEIGHTS))
-    ridge = {name: value.numpy() for name, value in load_file(path / RIDGE).items()}
+
+    def make() -> Model:
+        model = make_model(kind, len(joints), config, dynamics)
+        if index["model"].get("correction") and isinstance(model, NetworkModel):
+            model.correction = Correction(len(joints))
+        return model
+
+    with torch.device("meta"):  # has shapes, and takes no memory
+        shapes = {name: tuple(value.shape) for name, value in make().state_dict().items()}
+    weights = _tensors(path / WEIGHTS, shapes)
+    model = make()
+    model.load_state_dict(weights)
+    features = trigonometric(np.zeros((1, model.n_motion_features)), len(joints)).shape[1]
+    shapes = {"coefficients": (features, len(joints)), "intercept": (len(joints),)}
+    ridge = {name: value.numpy() for name, value in _tensors(path / RIDGE, shapes).items()}
     effort = index["effort"]
     free = index["free_motion_residual"]
     if free["how"] not in RESIDUAL_SOURCES:
@@ -232,10 +284,19 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
             raise ValueError(f"{field} must hold {rows} x {len(joints)} numbers")
         return array
 
+    q_range = shaped("training_range.q", index["training_range"]["q"], 2)
+    qd_range = shaped("training_range.qd", index["training_range"]["qd"], 2)
+    if (q_range[0] > q_range[1]).any() or (qd_range[0] > qd_range[1]).any():
+        raise ValueError("training_range must hold the lowest values, then the highest")
+    quantiles = shaped("free_motion_residual.quantiles", [free["quantiles"][str(q)] for q in QUANTILES], len(QUANTILES))
+    if (quantiles < 0).any():
+        raise ValueError("free_motion_residual.quantiles has a bound below 0")
+
     if len(effort["scale"]) != len(joints):
         raise ValueError(f"effort.scale has {len(effort['scale'])} entries for {len(joints)} joints")
-    if not float(index["rate_hz"]) > 0:
+    if not 0 < float(index["rate_hz"]) <= HIGHEST_RATE:
         raise ValueError(f"rate_hz is {index['rate_hz']}")
+    _check_figures(index["training"], index["metrics"])
     return Bundle(
         robot=str(index["robot"]),
         joints=joints,
@@ -246,11 +307,9 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
         method=method,
         model=model.eval(),
         ridge=Ridge(ridge["coefficients"], ridge["intercept"]),
-        q_range=shaped("training_range.q", index["training_range"]["q"], 2),
-        qd_range=shaped("training_range.qd", index["training_range"]["qd"], 2),
-        residual_quantiles=shaped(
-            "free_motion_residual.quantiles", [free["quantiles"][str(q)] for q in QUANTILES], len(QUANTILES)
-        ),
+        q_range=q_range,
+        qd_range=qd_range,
+        residual_quantiles=quantiles,
         residual_source=ResidualSource(free["how"], tuple(free["recordings"])),
         training=index["training"],
         metrics=index["metrics"],
@@ -259,8 +318,61 @@ def _from_index(path: Path, index: Mapping[str, Any]) -> Bundle:
     )
 
 
+def _check_figures(training: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+    """Check what is shown of a bundle, before it runs.
+
+    Raises:
+        KeyError: a field is missing.
+        ValueError: a field is wrong.
+    """
+    split, of = training["split"], metrics["of"]
+    for part in dict.fromkeys(("training", of)):
+        if not isinstance(split[part], list) or not all(isinstance(name, str) for name in split[part]):
+            raise ValueError(f"training.split.{part} must list recordings")
+    if not isinstance(training["config"], Mapping):
+        raise ValueError("training.config must be a mapping of fields")
+    for name in ("model", "mean", "ridge"):
+        figures = [metrics["nmse_mean"][name], *metrics["nmse"][name].values(), *metrics["rmse"][name].values()]
+        if not all(type(figure) in (int, float) for figure in figures):
+            raise ValueError(f"metrics of {name} must be numbers")
+    if type(metrics["samples"]) is not int:
+        raise ValueError("metrics.samples must be a whole number")
+
+
+def _tensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
+    """The tensors of a file, which must have these shapes; they are compared before any is read.
+
+    Raises:
+        ValueError: they have not.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > LARGEST_HEADER:
+            raise ValueError(f"{path.name} has a header of {length} bytes")
+        header = json.loads(file.read(length))
+    found = {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
+    for name in (*shapes, *found):
+        if found.get(name) != shapes.get(name):
+            raise ValueError(
+                f"{name} in {path.name} has shape {found.get(name, 'none')}, and by {INDEX} {shapes.get(name, 'none')}"
+            )
+    return load_file(path)
+
+
+def _golden(path: Path, model: Model) -> dict[str, torch.Tensor]:
+    """The input and output that are recomputed, of the shapes that `save_bundle` gives them."""
+    window, joints = model.config.window, model.joints
+    shapes: dict[str, tuple[int, ...]] = {
+        "input": (1, window, model.feature_scaler.mean.numel()),
+        "output": (1, joints),
+    }
+    if model.dynamics:
+        shapes |= {"motion": (window, model.n_motion_features), "tau": (window, joints), "physics": (window, joints)}
+    return _tensors(path / GOLDEN, shapes)
+
+
 def _dynamics(path: Path, entry: Mapping[str, Any]) -> IdentifiedDynamics:
-    urdf = (path / URDF).read_text(encoding="utf-8")
+    urdf = read_urdf(path / URDF)
     terms = entry["friction_terms"]
     if unknown := [term for term in terms if term not in TERMS]:
         raise ValueError(f"rigid_body_model.friction_terms has {unknown[0]!r}, this version knows {', '.join(TERMS)}")

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,13 @@ import pyarrow.parquet as pq
 import yaml
 
 from vastares_ros.core.arm import Arm, resolve_arm
-from vastares_ros.core.errors import DatasetError, one_line
+from vastares_ros.core.errors import DatasetError, OutputError, one_line
 from vastares_ros.core.robot import Effort
-from vastares_ros.core.samples import Episode
+from vastares_ros.core.samples import Episode, plausible
 from vastares_ros.core.scratch import BLOCK, Growing, blocks
 
-from .folders import sha256, written_folder
+from .configs import load_yaml
+from .folders import check_unpacked, sha256, written_file, written_folder
 from .robots import known_robot, load_robot, read_urdf
 
 SCHEMA = 1
@@ -103,20 +104,26 @@ class DatasetWriter:
     """
 
     def __init__(self, folder: Path):
+        """Write into a folder; an episode that its index lists, and whose file is whole, is not written again."""
         self._folder = folder
+        index = load_yaml(folder / INDEX) if is_dataset(folder) else {}
+        self._whole = {entry["file"]: entry["sha256"] for entry in index.get("episodes", ())}
         self._entries: list[dict[str, Any]] = []
         self.episodes = self.samples = 0
 
     def add(self, episode: Episode) -> None:
         """Write the file of an episode, unless it is there."""
         file = self._folder / f"{file_name(episode.name)}.parquet"
-        if not file.exists():
-            partial = file.with_suffix(".partial")
+        digest = sha256(file) if file.name in self._whole and file.is_file() else ""
+        if not digest or digest != self._whole[file.name]:
             schema = _table(episode, slice(0, 0)).schema
-            with pq.ParquetWriter(partial, schema, use_dictionary=False) as writer:  # numbers hardly repeat
+            with (
+                written_file(file) as partial,
+                pq.ParquetWriter(partial, schema, use_dictionary=False) as writer,  # numbers hardly repeat
+            ):
                 for rows in blocks(len(episode), ROW_GROUP):
                     writer.write_table(_table(episode, rows))
-            partial.replace(file)
+            digest = sha256(file)
         self._entries.append(
             {
                 "name": episode.name,
@@ -124,7 +131,7 @@ class DatasetWriter:
                 "file": file.name,
                 "samples": len(episode),
                 "seconds": round(episode.duration, 3),
-                "sha256": sha256(file),
+                "sha256": digest,
             }
         )
         self.episodes += 1
@@ -152,9 +159,8 @@ class DatasetWriter:
             "notes": {name: dict(notes) for name, notes in dataset.notes.items()},
             "sha256": total,
         }
-        partial = self._folder / (INDEX + ".partial")
-        partial.write_text(yaml.safe_dump(index, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        partial.replace(self._folder / INDEX)
+        with written_file(self._folder / INDEX) as partial:
+            partial.write_text(yaml.safe_dump(index, sort_keys=False, allow_unicode=True), encoding="utf-8")
         return replace(dataset, sha256=total)
 
 
@@ -204,7 +210,7 @@ def load_dataset(path: str | Path) -> Dataset:
     if not is_dataset(path):
         raise DatasetError(f"{path} is not a dataset (no {INDEX} in it): make one with `vastares prepare`", path=path)
     try:
-        index = yaml.safe_load((path / INDEX).read_text(encoding="utf-8"))
+        index = load_yaml(path / INDEX)
         if not isinstance(index, Mapping):
             raise DatasetError(f"{path / INDEX} holds no fields: prepare it anew", path=path / INDEX)
         if index["schema"] != SCHEMA:
@@ -215,18 +221,53 @@ def load_dataset(path: str | Path) -> Dataset:
                 value=index["schema"],
             )
         joints = tuple(index["joints"])
+        if not joints or len(set(joints)) < len(joints) or not all(isinstance(joint, str) for joint in joints):
+            raise ValueError(f"joints is {index['joints']!r:.80}, which are no different names")
+        if not 0 < float(index["rate_hz"]) < np.inf:
+            raise ValueError(f"rate_hz is {index['rate_hz']}")
+        if not isinstance(index.get("notes", {}), Mapping):
+            raise ValueError("notes must be a mapping")
         effort = Effort(**(index["effort"] | {"scale": tuple(index["effort"]["scale"])}))
         episodes = _read_episodes(path, index["episodes"], joints)
         head = (index["robot"], joints, index["topic"], effort, float(index["rate_hz"]))
         return Dataset(*head, episodes, index.get("notes", {}), index["sha256"])
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         raise DatasetError(
             f"{path / INDEX} is not valid YAML ({one_line(error)}): prepare it anew", path=path / INDEX
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (DatasetError, OutputError):
+        raise
+    except Exception as error:  # whatever comes of fields that a stranger wrote
         raise DatasetError(
-            f"{path / INDEX}: field missing or wrong ({one_line(error)}): prepare it anew", path=path / INDEX
+            f"{path / INDEX}: field missing or wrong ({one_line(error):.300}): prepare it anew", path=path / INDEX
         ) from error
+
+
+def _read_parquet(
+    file: Path, samples: int, names: Mapping[str, Sequence[str]], t: Growing, values: Mapping[str, Growing]
+) -> None:
+    """Append the samples of a file to t and to the values of each prefix, whose columns have these names."""
+    with pq.ParquetFile(file, pre_buffer=False) as parquet:  # a buffer would hold the whole file in the end
+        wanted, rows = ["t", *chain.from_iterable(names.values())], parquet.metadata.num_rows
+        if rows != samples:
+            raise DatasetError(f"{file} has {rows} samples, and {samples} by {INDEX}: prepare it anew", path=file)
+        check_unpacked(file, rows * len(wanted) * 8)
+        for name in wanted:
+            if not pa.types.is_floating(kind := parquet.schema_arrow.field(name).type):
+                raise DatasetError(f"{file}: column {name} holds {kind}, not numbers: prepare it anew", path=file)
+        for batch in parquet.iter_batches(BLOCK):
+            stamps = batch["t"].to_numpy(zero_copy_only=False)
+            if not np.isfinite(stamps).all():
+                raise DatasetError(f"{file} has a stamp that is no number: prepare it anew", path=file)
+            t.append(stamps)
+            for prefix, columns in names.items():
+                part = np.stack([batch[name].to_numpy(zero_copy_only=False) for name in columns], axis=1)
+                absurd = ~(plausible(part) | np.isnan(part)).all(axis=0)
+                if absurd.any():
+                    raise DatasetError(
+                        f"{file}: {columns[absurd.argmax()]} has an absurd value: prepare it anew", path=file
+                    )
+                values[prefix].append(part)
 
 
 def _read_episodes(path: Path, entries: Sequence[Mapping[str, Any]], joints: tuple[str, ...]) -> tuple[Episode, ...]:
@@ -236,16 +277,18 @@ def _read_episodes(path: Path, entries: Sequence[Mapping[str, Any]], joints: tup
     ends = [0]
     for entry in entries:
         file = path / entry["file"]
+        if not (isinstance(entry["name"], str) and isinstance(entry["recording"], str)):
+            raise ValueError("the name of an episode or of its recording is no text")
+        if Path(entry["file"]).name != entry["file"]:
+            raise DatasetError(f"{path / INDEX}: file {entry['file']!r:.80} is not in the folder: prepare it anew")
         if not file.is_file():
             raise DatasetError(f"{file} is missing: the dataset is not whole, prepare it anew", path=file)
         if sha256(file) != entry["sha256"]:
             raise DatasetError(f"{file} was altered after it was written: prepare the dataset anew", path=file)
-        with pq.ParquetFile(file, pre_buffer=False) as parquet:  # a buffer would hold the whole file in the end
-            for batch in parquet.iter_batches(BLOCK):
-                t.append(batch["t"].to_numpy(zero_copy_only=False))
-                for prefix, columns in names.items():
-                    columns = [batch[name].to_numpy(zero_copy_only=False) for name in columns]
-                    values[prefix].append(np.stack(columns, axis=1))
+        try:
+            _read_parquet(file, int(entry["samples"]), names, t, values)
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise DatasetError(f"{file} is damaged ({one_line(error):.300}): prepare it anew", path=file) from error
         ends.append(len(t))
     times, (q, qd, tau) = t.array(), (values[prefix].array() for prefix in names)
     episodes = []

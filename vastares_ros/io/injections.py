@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from vastares_ros.core.errors import BagError, ConfigError
 from vastares_ros.core.joints import columns
-from vastares_ros.core.samples import Array, seconds
+from vastares_ros.core.samples import Array, plausible, seconds
 from vastares_ros.physics.injection import Injector, Profile, profile_from
 
-from .bags import ABSURD, JointStates, Recording, in_order, read_joint_states
+from .bags import JointStates, Recording, in_order, read_joint_states
 from .configs import read_yaml
 
 TRUTH_TOPIC = "/true_external_torque"  # JointState; effort is the external torque [N·m]
@@ -119,7 +119,7 @@ def _positions(states: JointStates, joints: Sequence[str]) -> Array:
         ours, theirs = columns(joints, table.names)
         if table.position.shape[1] == len(table.names):
             q[np.ix_(states.which == k, ours)] = table.position[:, theirs]
-    return _newest(q, np.abs(q) < ABSURD)
+    return _newest(q, plausible(q))
 
 
 def _newest(x: Array, good: NDArray[np.bool_]) -> Array:

@@ -21,10 +21,12 @@ import yaml
 
 from vastares_ros.core.errors import DatasetError, VastaresError, one_line
 from vastares_ros.core.robot import Effort
-from vastares_ros.core.samples import Episode, JointSample
-from vastares_ros.core.sampling import MIN_PIECE, RATE_TOLERANCE, cut, measured_rate, same_rate
+from vastares_ros.core.samples import Episode, JointSample, plausible
+from vastares_ros.core.sampling import MIN_PIECE, RATE_TOLERANCE, cut, measured_rate, same_rate, two_publishers
 
+from .configs import parse_yaml
 from .datasets import INDEX, Dataset, file_name, is_dataset, load_dataset, write_into
+from .folders import PARTIAL
 
 DISCARDED = "discarded"  # folder, within a dataset's, of recordings that were dropped from it
 _RECORDING = ".recording.arrows"  # suffix of an episode that is being recorded
@@ -85,7 +87,10 @@ class EpisodeRecorder:
         Raises:
             DatasetError: it holds no usable piece, or another rate than the dataset; the stream is then kept as a file.
         """
-        self._close()
+        try:
+            self._close()
+        except OSError as error:
+            raise _not_written(self.name, self._folder, self._path, error) from error
         return _adopt(self._folder, self._path)
 
     def move_aside(self) -> Path:
@@ -175,7 +180,11 @@ def check_recordable(folder: Path) -> None:
     """
     if is_dataset(folder) or not folder.is_dir():
         return
-    if not all(p.name == DISCARDED or p.name.endswith((_RECORDING, _KEPT)) for p in folder.iterdir()):
+    names = [path.name for path in folder.iterdir()]
+    ours: tuple[str, ...] = (_RECORDING, _KEPT, PARTIAL)
+    if any(name.endswith(_RECORDING) for name in names):
+        ours += (".parquet",)  # of a recording that was cut off while it was added; its stream is still there
+    if not all(name == DISCARDED or name.endswith(ours) for name in names):
         raise DatasetError(
             f"{folder} holds other files and no {INDEX}: choose another folder for the dataset", path=folder
         )
@@ -199,7 +208,7 @@ def _adopt(folder: Path, path: Path) -> tuple[Episode, ...]:
     batches = []
     try:
         with pa.ipc.open_stream(path) as stream:
-            head = yaml.safe_load(stream.schema.metadata[b"vastares"])
+            head = parse_yaml(stream.schema.metadata[b"vastares"])
             with suppress(pa.ArrowInvalid, OSError):  # a crash cuts off the last batch; all before it are whole
                 batches.extend(stream)
         table = pa.Table.from_batches(batches, stream.schema)
@@ -207,14 +216,24 @@ def _adopt(folder: Path, path: Path) -> tuple[Episode, ...]:
         raw = np.stack([column.to_numpy() for column in table.columns], axis=1)
     except (pa.ArrowInvalid, OSError, KeyError, TypeError) as error:
         raise DatasetError(f"{path} is not a recording ({one_line(error)}): move it away", path=path) from error
-    whole = raw[np.isfinite(raw).all(axis=1)]
+    whole = raw[np.isfinite(raw[:, 0]) & plausible(raw[:, 1:]).all(axis=1)]
     t, (q, qd, tau) = whole[:, 0], np.split(whole[:, 1:], 3, axis=1)
     try:
         rate = round(measured_rate(t), 3)
+        if count := two_publishers(t, q, rate):
+            raise DatasetError(
+                f"two publishers seem to publish the same joints ({count} of {len(t)} positions do not follow)"
+            )
         episodes, cuts = cut(head["name"], joints, rate, t, q, qd, tau)
         if not episodes:
             raise DatasetError(f"no continuous piece of {MIN_PIECE:g} s in {len(raw)} samples")
         old = load_dataset(folder) if is_dataset(folder) else None
+        if old and any(e.recording == head["name"] for e in old.episodes):
+            there = [e for e in old.episodes if e.recording == head["name"]]
+            if len(there) != len(episodes) or not all(map(_same, there, episodes)):
+                raise DatasetError("the dataset holds another recording of this name")
+            path.unlink()  # it was added, and cut off right after that
+            return tuple(there)
         if old and not same_rate(rate, old.rate):
             raise DatasetError(
                 f"recorded at {rate:g} Hz, the dataset has {old.rate:g} Hz",
@@ -236,6 +255,24 @@ def _adopt(folder: Path, path: Path) -> tuple[Episode, ...]:
         new = replace(new, episodes=old.episodes + new.episodes, notes={**old.notes, **notes})
     else:
         new = replace(new, notes=notes)
-    write_into(folder, new)
+    try:
+        write_into(folder, new)
+    except (OSError, pa.ArrowException) as error:
+        raise _not_written(head["name"], folder, path, error) from error
     path.unlink()
     return episodes
+
+
+def _same(a: Episode, b: Episode) -> bool:
+    """Whether two episodes hold the same samples."""
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("t", "q", "qd", "tau"))
+
+
+def _not_written(name: str, folder: Path, path: Path, error: Exception) -> DatasetError:
+    """A full disk, for one: the stream stays where `recover` finds it."""
+    return DatasetError(
+        f"recording {name!r} is not added to the dataset yet: {folder} cannot be written ({one_line(error)}): free "
+        f"some space. It is kept as {path}, and is added when the node is configured again",
+        recording=name,
+        path=path,
+    )

@@ -16,7 +16,7 @@ import numpy as np
 
 from vastares_ros.core.coverage import Coverage
 from vastares_ros.core.errors import DatasetError
-from vastares_ros.core.samples import JointSample
+from vastares_ros.core.samples import JointSample, all_plausible
 
 from .datasets import Dataset, is_dataset, load_dataset
 from .recorder import DISCARDED, EpisodeRecorder, check_recordable, discard_recording
@@ -163,7 +163,7 @@ class RecordingSession:
     def _record(self, sample: JointSample) -> None:
         assert self.recorder and self.coverage
         self.recorder.append(sample)
-        if np.isfinite(sample.q + sample.qd).all():
+        if all_plausible(sample.q) and all_plausible(sample.qd):
             self.coverage.add(sample.q, sample.qd)
         self.seconds += sample.t - self._last if 0 < sample.t - self._last <= LONGEST_STEP else 0.0
         self._last = sample.t

@@ -14,7 +14,10 @@ from vastares_ros.core.errors import RobotError, one_line
 from vastares_ros.core.robot import Driver, Effort, Robot
 from vastares_ros.runtime.bundle import Bundle
 
+from .configs import load_yaml
+
 PACKAGE = Path(__file__).resolve().parents[1]
+LARGEST_URDF = 2**24  # bytes
 
 
 def config_folder(package: Path = PACKAGE) -> Path:
@@ -73,6 +76,8 @@ def read_urdf(path: str | Path) -> str:
         RobotError: it cannot be read.
     """
     try:
+        if Path(path).stat().st_size > LARGEST_URDF:
+            raise RobotError(f"{path} has more than {LARGEST_URDF >> 20} MB: give a URDF, as xacro makes it", path=path)
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not UTF-8 text"
@@ -96,11 +101,9 @@ def bundle_arm(bundle: Bundle, urdf: str = "", tip: str = "") -> Arm:
 
 def _read(file: Path) -> Robot:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RobotError(
-            f"{file} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}", path=file
-        ) from error
+        content = load_yaml(file)
+    except OSError as error:
+        raise RobotError(f"{file} cannot be read: {error.strerror}", path=file) from error
     except yaml.YAMLError as error:
         raise RobotError(f"{file} is not valid YAML: {one_line(error)}", path=file) from error
 
@@ -112,10 +115,7 @@ def _read(file: Path) -> Robot:
     urdf = ""
     urdf_joints: tuple[str, ...] = ()
     if "urdf" in fields:
-        path = file.parent / fields.text("urdf")
-        if not path.is_file():
-            raise fields.error("urdf", f"names {path}, which is not there", value=path)
-        urdf, urdf_joints = path.read_text(encoding="utf-8"), fields.names("urdf_joints")
+        urdf, urdf_joints = read_urdf(_urdf_path(file, fields)), fields.names("urdf_joints")
     entries = fields.take("drivers", list)
     if not entries:
         raise fields.error("drivers", "is empty: name at least one")
@@ -129,6 +129,25 @@ def _read(file: Path) -> Robot:
                 f"drivers[{i}].joints", f"has {len(driver.joints)} names where others have {count}", value=driver.joints
             )
     return Robot(name, float(rate), tip, urdf, urdf_joints, drivers)
+
+
+def _urdf_path(file: Path, fields: _Fields) -> Path:
+    """The URDF that a robot file names, in its folder or the folder `urdf` beside it.
+
+    A robot file may come from somebody else, and what it names ends up in bundles: other files are named by the user.
+    """
+    named = fields.text("urdf")
+    path = file.parent / named
+    folders = (file.parent.resolve(), file.resolve().parent)  # the file may be a link
+    if not any(path.resolve().is_relative_to(inside) for f in folders for inside in (f, f.parent / "urdf")):
+        raise fields.error(
+            "urdf",
+            f"is {named!r}, outside the folder of the robot file: copy the URDF beside it, or give it with --urdf",
+            value=named,
+        )
+    if not path.is_file():
+        raise fields.error("urdf", f"names {path}, which is not there", value=path)
+    return path
 
 
 def _driver(fields: _Fields) -> Driver:

@@ -113,6 +113,7 @@ class EncoderLayer(nn.Module):
 
 def sinusoids(time: int, width: int) -> Tensor:
     """The positional encoding of Vaswani et al. (2017): (T, width), sines first."""
-    rates = torch.exp(torch.arange(width // 2) * (-2 * math.log(10_000.0) / width))
-    angles = torch.arange(time)[:, None] * rates
+    places, halves = torch.arange(time, device="cpu"), torch.arange(width // 2, device="cpu")  # real on "meta", too
+    rates = torch.exp(halves * (-2 * math.log(10_000.0) / width))
+    angles = places[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], dim=1)

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from vastares_ros.core.errors import printable
 from vastares_ros.runtime.estimator import Estimate, Validity
 
 PERIOD = 1.0  # seconds between two reports
 IDLE_LOOKS = 2  # reports without a sample before that is a finding
 PAUSE = 1.0  # seconds without a sample that are a pause, rather than lost samples
 FULL = 0.8  # share of a period that is too much for an estimate: to take and send messages costs the rest
-INTERLEAVED = {v.value for v in (Validity.CLOCK_JUMPED, Validity.REPEATED, Validity.WRONG_RATE)}  # by two publishers
+MIXED = (Validity.CLOCK_JUMPED, Validity.REPEATED, Validity.WRONG_RATE, Validity.TWO_PUBLISHERS)
+INTERLEAVED = {v.value for v in MIXED}  # by two publishers
 LOSSES = {v.value for v in (Validity.GAP, Validity.WRONG_RATE, Validity.LATE)}  # of a node that is too slow
 MANY = 0.05  # share of the samples of a second that is worth a finding where they are passed over
 
@@ -68,7 +70,7 @@ class Report:
         return DiagnosticStatus(
             level=bytes([worst.level]),
             name=name,
-            message=worst.text,
+            message=printable(worst.text),
             hardware_id=hardware,
             values=[KeyValue(key=key, value=_text(value)) for key, value in self.values.items()],
         )
@@ -284,4 +286,4 @@ class Tally:
 
 
 def _text(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else printable(str(value))

@@ -30,7 +30,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
-from vastares_ros.core.errors import BundleError, ConfigError, RobotError, VastaresError
+from vastares_ros.core.errors import BundleError, ConfigError, RobotError, VastaresError, in_words, printable
 from vastares_ros.io.bundles import load_bundle, read_index
 from vastares_ros.io.layout import FIELDS
 from vastares_ros.io.robots import bundle_arm, read_urdf
@@ -57,6 +57,7 @@ FRESH = 0.02  # seconds: the least `max_age` where it is not set
 MEASURED = 200  # ticks that are measured at the start
 MARKER_PERIOD = 0.05  # seconds between two sets of markers: RViz draws no faster
 LOOK = 0.01  # seconds between two looks at who subscribes, which takes as long as to publish an output
+SWAP_PATIENCE = 5.0  # seconds that a bundle may wait to take over before that is a finding: no window is longer
 RECENT = 1.0  # seconds that the newest joint state may be old when zero is set
 TYPES = {JOINT_STATE: JointState, WRENCH: WrenchStamped, MARKERS: MarkerArray}
 NEXT_STEP = {
@@ -66,6 +67,8 @@ NEXT_STEP = {
     Validity.CLOCK_JUMPED: "so the window starts anew: does a bag loop, or do two publishers share the topic?",
     Validity.REPEATED: "so it is left out: does the driver fill header.stamp?",
     Validity.NO_MOTION: "so it is left out: the driver must publish position and velocity",
+    Validity.NOT_FINITE: "so filter and window start anew: is the bundle unfit for this motion? Train it anew",
+    Validity.TWO_PUBLISHERS: "a position between two others does not follow: end all publishers but one",
     Validity.WRONG_RATE: "set the driver to that rate, or record and train at this one",
     Validity.LATE: "use a smaller network, a rigid-body model or another `engine`, or free the computer",
 }
@@ -230,9 +233,10 @@ class EstimatorNode(ManagedNode):
         Raises:
             BundleError: it is missing or altered, or for another robot, other joints or another meaning of effort.
         """
-        if name != "bundle":
+        path = Path(value).expanduser() if name == "bundle" else None
+        if path is None or path == self._path:
             return
-        index, bundle = read_index(Path(value).expanduser()), self._bundle
+        index, bundle = read_index(path, whole=False), self._bundle  # the loader looks at the rest
         self._require_robot(index["robot"])
         if index["robot"] != bundle.robot or tuple(index["joints"]) != bundle.joints:
             raise BundleError(
@@ -314,13 +318,15 @@ class EstimatorNode(ManagedNode):
             "wrench": (Level.WARN, self._body.problem),
             "swap": (Level.WARN, self._swap_problem),
         }
+        swap = self._swap
+        if self._pipeline.next_problem:
+            swap = f"{self._next_path} waits: {self._pipeline.next_problem}"
+            if time.monotonic() - self._swap_began > SWAP_PATIENCE:
+                lasting["swap"] = (Level.WARN, f"{swap}; set parameter bundle to {self._path} to call it off")
         findings = [Finding(key, level, text) for key, (level, text) in lasting.items() if text]
         findings += self._watch.look(publishers, self._pipeline.missing, overload)
         joints, zero, drift = self._bundle.joints, self._pipeline.zero, self._pipeline.drift
         state = f"frozen: {drift.frozen}" if drift.frozen else "followed"
-        swap = self._swap
-        if self._pipeline.next_problem:
-            swap = f"{self._next_path} waits: {self._pipeline.next_problem}"
         return Report(
             findings,
             "all estimates are valid" if figures["valid_share"] else "the window fills",
@@ -490,9 +496,10 @@ class EstimatorNode(ManagedNode):
             loading, self._loading = self._loading, None
             try:
                 self._pipeline.replace_by(loading.result())
-            except VastaresError as error:
+            except Exception as error:  # whatever came of what a peer asked for
                 self.set_parameters([RosParameter("bundle", value=str(self._path))])  # the one at work
-                self._swap_problem = self._swap = f"{self._path} stays at work: {error}"
+                self._swap_problem = self._swap = f"{self._path} stays at work: {in_words(error)}"
+            self._swap_began = time.monotonic()
         if self._body_loading and self._body_loading.done():
             body, self._body_loading = self._body_loading.result(), None
             self._use_body(body)
@@ -573,11 +580,12 @@ class EstimatorNode(ManagedNode):
         b = self._bundle
         recordings = b.training["split"]["training"]
         window = b.model.config.window
-        self.get_logger().info(
+        text = (
             f"{what} {self._path}: {b.robot}, {', '.join(b.joints)} at {b.rate:g} Hz, window of {window} samples, "
             f"{self._device}, {self._pipeline.engine.name}, torque in {b.effort.unit}, "
             f"trained on {_few(recordings)}, {_score(b)}"
         )
+        self.get_logger().info(printable(text))
 
 
 def main(args: Sequence[str]) -> int:
@@ -602,8 +610,8 @@ def _body(bundle: Bundle, urdf: str, source: str, tip: str, frame: str) -> Body:
         source = "in the bundle" if bundle.model.dynamics else "in the package"
     try:
         arm = bundle_arm(bundle, urdf, tip)
-    except RobotError as error:
-        return Body(f"none: {error}", problem=f"no wrench: {error}" if urdf else "")
+    except Exception as error:  # pinocchio raises its own of a URDF that is none
+        return Body(f"none: {in_words(error)}", problem=f"no wrench: {in_words(error)}" if urdf else "")
     try:
         wrench = make_wrench_estimator(bundle, arm, frame)
     except RobotError as error:

@@ -3,15 +3,18 @@
 """The base of every node of this package: a lifecycle node with parameters, topics and services from a table.
 
 A node configures, activates, deactivates and releases. A `VastaresError` that is raised there makes the transition fail
-with that line; the process lives on and can be configured again.
+with that line; the process lives on and can be configured again. No error in a callback ends the node: it is logged,
+and diagnostics say it.
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -23,7 +26,7 @@ from rclpy.parameter import Parameter as RosParameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from vastares_ros.core.errors import ConfigError, VastaresError
+from vastares_ros.core.errors import ConfigError, VastaresError, in_words, printable
 from vastares_ros.nodes.diagnostics import PERIOD, Finding, Level, Report
 from vastares_ros.nodes.interfaces import (
     AUTOSTART,
@@ -35,6 +38,8 @@ from vastares_ros.nodes.interfaces import (
     Topic,
     Unset,
 )
+
+Callback = Callable[..., Any]
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)  # it runs under use_sim_time without a /clock, too
 QOS_OVERRIDES = "qos_overrides."  # begins the names of parameters that rclpy declares with each topic
@@ -75,6 +80,7 @@ class ManagedNode(LifecycleNode):
         super().__init__(name, **options)
         self._table = {parameter.name: parameter for parameter in self.PARAMETERS}
         self._logged: dict[str, float] = {}  # finding -> when it was logged last
+        self._fault: Finding | None = None  # an error of a callback since the last diagnostics
         self._check_overrides(name)
         self.add_on_set_parameters_callback(self._on_set)
         if hasattr(self, "add_pre_set_parameters_callback"):  # not in ROS Humble
@@ -112,6 +118,18 @@ class ManagedNode(LifecycleNode):
     def report(self) -> Report:
         """The health of the active node over the last second."""
         return Report(fine="active")
+
+    def create_subscription(self, kind: Any, topic: str, callback: Callback, *args: Any, **options: Any) -> Any:  # type: ignore[override]
+        """As of `rclpy.node.Node`, with a guard around the callback."""
+        return super().create_subscription(kind, topic, self._guarded(callback), *args, **options)
+
+    def create_service(self, kind: Any, name: str, callback: Callback, *args: Any, **options: Any) -> Any:  # type: ignore[override]
+        """As of `rclpy.node.Node`, with a guard around the callback."""
+        return super().create_service(kind, name, self._guarded(callback), *args, **options)
+
+    def create_timer(self, period: float, callback: Callback, *args: Any, **options: Any) -> Any:  # type: ignore[override]
+        """As of `rclpy.node.Node`, with a guard around the callback."""
+        return super().create_timer(period, self._guarded(callback), *args, **options)
 
     def start(self) -> None:
         """Configure and activate, if parameter `autostart` is true. A failure is logged, and the node waits."""
@@ -163,6 +181,25 @@ class ManagedNode(LifecycleNode):
             self.get_logger().warning(f"no such transition from state {self.state}: {str(error).splitlines()[0]}")
             response.success = False
             return response
+
+    def _guarded(self, callback: Callback) -> Callback:
+        """A callback whose errors do not end the node; a service then answers that it did not succeed."""
+
+        @functools.wraps(callback)
+        def guarded(*args: Any) -> Any:
+            try:
+                return callback(*args)
+            except Exception as error:
+                where = getattr(callback, "__name__", "a callback").lstrip("_")
+                text = f"unexpected error in {where}: {in_words(error)}; the node goes on, please report it"
+                self._fault = Finding("unexpected error", Level.ERROR, text)
+                if self._is_due("traceback"):
+                    self.get_logger().error(f"{text}\n{traceback.format_exc()}")
+                if hasattr(args[-1] if args else None, "success"):
+                    args[-1].success, args[-1].message = False, text
+                return args[-1] if args else None
+
+        return guarded
 
     def _transition(self, name: str, action: Callable[[], None], after: str) -> TransitionCallbackReturn:
         try:
@@ -220,11 +257,11 @@ class ManagedNode(LifecycleNode):
         try:
             for parameter in known:
                 self._check(self._table[parameter.name], parameter.value)
-        except VastaresError as error:
-            return SetParametersResult(successful=False, reason=str(error))
-        if self.state in ("inactive", "active"):
-            for parameter in known:
-                self.change(parameter.name, parameter.value)
+            if self.state in ("inactive", "active"):
+                for parameter in known:
+                    self.change(parameter.name, parameter.value)
+        except Exception as error:  # who sets a parameter must not end the node
+            return SetParametersResult(successful=False, reason=in_words(error))
         return SetParametersResult(successful=True)
 
     def _check(self, entry: Parameter, value: Any) -> None:
@@ -243,12 +280,14 @@ class ManagedNode(LifecycleNode):
         self.check(entry.name, value)
 
     def _diagnose(self) -> None:
-        report = self.report() if self.state == "active" else Report()
+        report = (self._guarded(self.report)() if self.state == "active" else None) or Report()
         if self.last_error:
             report = Report([Finding("", Level.ERROR, self.last_error)], values=report.values)
         elif self.state != "active":
             hint = f": ros2 lifecycle set {self.get_fully_qualified_name()} {NEXT[self.state]}" * bool(NEXT[self.state])
             report = Report([Finding("", Level.STALE, f"{self.state}{hint}")])
+        if self._fault:
+            report, self._fault = replace(report, findings=[self._fault, *report.findings]), None
         array = DiagnosticArray(status=[report.status(self.get_fully_qualified_name(), self.hardware_id)])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
@@ -257,10 +296,16 @@ class ManagedNode(LifecycleNode):
                 self._log(finding)
 
     def _log(self, finding: Finding) -> None:
+        if self._is_due(finding.key):
+            self.get_logger().warning(printable(finding.text))
+
+    def _is_due(self, key: str) -> bool:
+        """Whether `WARN_PERIOD` has passed since this was last asked and true."""
         now = time.monotonic()
-        if now - self._logged.get(finding.key, float("-inf")) >= self.parameter(WARN_PERIOD.name):
-            self._logged[finding.key] = now
-            self.get_logger().warning(finding.text)
+        due = bool(now - self._logged.get(key, float("-inf")) >= self.parameter(WARN_PERIOD.name))
+        if due:
+            self._logged[key] = now
+        return due
 
 
 def qos(depth: int, reliability: str) -> QoSProfile:

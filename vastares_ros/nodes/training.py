@@ -23,10 +23,10 @@ from std_srvs.srv import Trigger
 
 from vastares_ros.core.arm import joint_limits
 from vastares_ros.core.coverage import Coverage
-from vastares_ros.core.errors import ConfigError, DatasetError, RobotError, VastaresError
+from vastares_ros.core.errors import ConfigError, DatasetError, RobotError, VastaresError, printable
 from vastares_ros.core.joints import JointAssembler
 from vastares_ros.core.robot import Driver, Effort, choose_driver
-from vastares_ros.core.samples import seconds
+from vastares_ros.core.samples import all_plausible, seconds
 from vastares_ros.io.bags import read_joint_states, recording_from
 from vastares_ros.io.datasets import Dataset, is_dataset
 from vastares_ros.io.recorder import recover
@@ -169,10 +169,10 @@ class TrainingNode(ManagedNode):
         if sample is None:
             return
         self._data.add(sample)
-        whole = bool(np.isfinite([sample.q, sample.qd, sample.tau]).all())
+        whole = all(map(all_plausible, (sample.q, sample.qd, sample.tau)))
         self._watch.sample(whole)
         if not whole:
-            self._watch.problem("position, velocity or effort missing, so it is left out: mend the driver")
+            self._watch.problem("position, velocity or effort missing or absurd, so it is left out: mend the driver")
 
     def on_contact(self, message: JointState) -> None:
         """Keep contact, which the estimator reports as effort 1, out of the recording."""
@@ -269,7 +269,7 @@ class TrainingNode(ManagedNode):
 
     def _begin_late(self) -> None:
         try:
-            self.get_logger().info(self._begin())
+            self.get_logger().info(printable(self._begin()))
         except RobotError as error:
             self._watch.problem(str(error))
         except VastaresError as error:
@@ -405,7 +405,7 @@ class TrainingNode(ManagedNode):
                     raise ConfigError(
                         f"the node is {self.state}: ros2 lifecycle set {self.get_fully_qualified_name()} …"
                     )
-                response.message, response.success = do(), True
+                response.message, response.success = printable(do()), True
             except (VastaresError, OSError) as error:
                 response.message, response.success = str(error), False
             else:

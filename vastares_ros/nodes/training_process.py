@@ -147,7 +147,7 @@ class Trainer:
             self._fail(f"training failed (status {status}): {process.last_line}")
             return
         self._progress.publish(Float32(data=1.0))
-        metrics = read_index(process.bundle)["metrics"]
+        metrics = read_index(process.bundle, whole=False)["metrics"]
         self._node.get_logger().info(
             f"trained {process.bundle}: nmse {metrics['nmse_mean']['model']:.3f} on {metrics['of']} recordings. "
             f"Next: ros2 run vastares_ros estimator --ros-args -p bundle:={process.bundle}"

@@ -10,6 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vastares_ros.core.errors import printable
 from vastares_ros.core.samples import Array, Episode
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def heat_maps(file: Path, maps: Mapping[str, Array], across: str, down: str, lab
             image = axes.imshow(values, aspect="auto", origin="lower", vmin=0, vmax=high, interpolation="nearest")
             axes.set(xlabel=across, ylabel=down)
             if labels:
-                axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=7)
+                axes.set_xticks(range(len(labels)), [_plain(label) for label in labels], rotation=90, fontsize=7)
             axes.figure.colorbar(image, ax=axes)
 
 
@@ -52,7 +53,7 @@ def bars(file: Path, values: Mapping[str, Sequence[float]], across: str, down: s
     """Bars with their deviation: label -> [mean, deviation], from the top down (figures 7 and 8)."""
     with _grid(file, [""], (6.4, 1.0 + 0.35 * len(values))) as panels:
         means, deviations = zip(*values.values(), strict=True)
-        panels[0].barh(list(values), means, xerr=deviations, color=COLOUR, capsize=4)
+        panels[0].barh([_plain(name) for name in values], means, xerr=deviations, color=COLOUR, capsize=4)
         panels[0].set(xlabel=across, ylabel=down)
         panels[0].invert_yaxis()
 
@@ -61,7 +62,7 @@ def trajectories(file: Path, episodes: Sequence[Episode]) -> None:
     """Joint positions over time, a panel an episode (figure 6)."""
     with _grid(file, [e.name for e in episodes], (4.6, 2.8)) as panels:
         for axes, episode in zip(panels, episodes, strict=True):
-            axes.plot(episode.t - episode.t[0], episode.q, lw=0.9, label=episode.joints)
+            axes.plot(episode.t - episode.t[0], episode.q, lw=0.9, label=[_plain(joint) for joint in episode.joints])
             axes.set(xlabel="time [s]", ylabel="position [rad]")
         panels[0].figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=COLUMNS)
 
@@ -98,9 +99,9 @@ def grouped_bars(file: Path, values: Mapping[str, Mapping[str, float]], up: str)
         for i, (name, of_series) in enumerate(values.items()):
             places = [g + (i - (len(values) - 1) / 2) * width for g in range(len(groups))]
             heights = [of_series[group] for group in groups]
-            panels[0].bar(places, heights, width, color=COLOURS[i % len(COLOURS)], label=name)
+            panels[0].bar(places, heights, width, color=COLOURS[i % len(COLOURS)], label=_plain(name))
         panels[0].set(ylabel=up, yscale="log")
-        panels[0].set_xticks(range(len(groups)), groups)
+        panels[0].set_xticks(range(len(groups)), [_plain(group) for group in groups])
         panels[0].grid(axis="y", alpha=0.3)
         _legend(panels[0])
 
@@ -120,7 +121,7 @@ def push(file: Path, joints: Sequence[str], t: Array, truth: Array, external: Ma
         for j, axes in enumerate(panels):
             axes.plot(t, truth[:, j], lw=2.2, color="0.6", label="truth")
             for i, (name, values) in enumerate(external.items()):
-                axes.plot(t, values[:, j], lw=1.0, color=COLOURS[i % len(COLOURS)], label=name)
+                axes.plot(t, values[:, j], lw=1.0, color=COLOURS[i % len(COLOURS)], label=_plain(name))
             axes.set(xlabel="time since the push began [s]", ylabel=f"external torque [{unit}]")
         _legend(panels[0])
 
@@ -140,7 +141,7 @@ def detection_curves(file: Path, curves: Mapping[str, Contact], ceiling: float) 
                 x = [point.alarms_per_hour for point in contact.curve]
                 y = [float("nan") if (at := pick(point.all)) is None else at for point in contact.curve]
                 solid = sum(not point.extrapolated for point in contact.curve)  # these come first
-                axes.plot(x[:solid], y[:solid], color=colour, lw=1.3, label=name)
+                axes.plot(x[:solid], y[:solid], color=colour, lw=1.3, label=_plain(name))
                 axes.plot(x[max(solid - 1, 0) :], y[max(solid - 1, 0) :], color=colour, lw=1.3, ls="--")
                 at = pick(contact.all)
                 if at is not None:
@@ -157,6 +158,11 @@ def _legend(axes: Any) -> None:
     axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=COLUMNS, frameon=False)
 
 
+def _plain(name: str) -> str:
+    """A name that matplotlib does not take for mathematics."""
+    return printable(name).replace("$", r"\$")
+
+
 @contextmanager
 def _grid(file: Path, titles: Sequence[str], size: tuple[float, float]) -> Any:
     """Panels with these titles, each of this size [inch], written to `file` at the end."""
@@ -167,7 +173,7 @@ def _grid(file: Path, titles: Sequence[str], size: tuple[float, float]) -> Any:
     figure = Figure(figsize=(columns * size[0], rows * size[1]), dpi=110, layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, title in zip(panels, titles, strict=False):
-        axes.set_title(title, fontsize=10)
+        axes.set_title(_plain(title), fontsize=10)
     for axes in panels[len(titles) :]:
         axes.set_axis_off()
     yield list(panels[: len(titles)])

@@ -8,6 +8,8 @@ import html as hypertext
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from vastares_ros.core.errors import printable
+
 from .tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -16,21 +18,24 @@ if TYPE_CHECKING:
 
 def terminal(table: Table) -> rich.table.Table:
     """A table that `rich.console.Console.print` takes."""
-    from rich.markup import escape
     from rich.table import Table as RichTable
+    from rich.text import Text
 
-    def line(cells: Sequence[Cell]) -> list[str]:
-        return [f"[bold]{escape(cell.text)}[/bold]" if cell.best else escape(cell.text) for cell in cells]
+    def plain(text: str, style: str = "") -> Text:
+        return Text.assemble(("\n".join(map(printable, text.split("\n"))), style))
+
+    def line(cells: Sequence[Cell]) -> list[Text]:
+        return [plain(cell.text, "bold" * cell.best) for cell in cells]
 
     shown = RichTable(
-        title=escape(table.title) or None,
+        title=plain(table.title) if table.title else None,
         title_justify="left",
-        caption=escape(table.note) or None,
+        caption=plain(table.note) if table.note else None,
         caption_justify="left",
     )
     for i, name in enumerate(table.head):
         label, prose = i < table.labels, i >= len(table.head) - table.prose
-        shown.add_column(escape(name), justify="left" if label or prose else "right", no_wrap=label)
+        shown.add_column(plain(name), justify="left" if label or prose else "right", no_wrap=label)
     for row in table.rows:
         shown.add_row(*line(row))
     if table.mean:

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 import yaml
 
+from vastares_ros.io.configs import load_yaml
 from vastares_ros.io.robots import config_folder
 from vastares_ros.runtime.bundle import Bundle
 
@@ -191,7 +192,7 @@ def foxglove_path(curve: Curve, topic: str) -> str:
 
 def rviz(bundle: Bundle, topics: Topics, fixed_frame: str) -> str:
     """The layout as RViz' YAML: that of `config/rviz`, with the topics and the fixed frame of this robot."""
-    layout = yaml.safe_load((config_folder() / "rviz" / "estimator.rviz").read_text(encoding="utf-8"))
+    layout = load_yaml(config_folder() / "rviz" / "estimator.rviz")
     manager = layout["Visualization Manager"]
     manager["Global Options"]["Fixed Frame"] = fixed_frame
     shown = {display["Name"]: display for display in manager["Displays"]}

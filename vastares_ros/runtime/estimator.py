@@ -17,13 +17,14 @@ import torch
 from numpy.typing import NDArray
 
 from vastares_ros.core.external import external_torque
-from vastares_ros.core.samples import Array, JointSample, all_finite
-from vastares_ros.core.sampling import MAX_GAP, same_rate
+from vastares_ros.core.samples import Array, JointSample, all_finite, all_plausible, plausible
+from vastares_ros.core.sampling import CROWDED, MAX_GAP, same_rate, strays
 
 from .bundle import Bundle
 from .engines import make_engine
 
 RANGE_MARGIN = 0.05  # of a joint's training range, on either side
+MIXED = 1.0  # seconds that a sample of a second publisher makes what follows doubtful
 RATE_STEPS = 7  # steps at least that the rate is measured over
 
 
@@ -38,6 +39,8 @@ class Validity(Enum):
     CLOCK_JUMPED = "clock jumped back"
     REPEATED = "stamp repeated"
     NO_MOTION = "position or velocity missing"
+    NOT_FINITE = "torque not finite"
+    TWO_PUBLISHERS = "two publishers mixed"
     WRONG_RATE = "not at the trained rate"
     LATE = "late"  # the estimator never says so: whoever hands the estimate on does
 
@@ -110,7 +113,8 @@ class Estimator:
         self._chain.reset()
         self._filled = 0
         self._steps[:] = math.nan
-        self._last = -math.inf
+        self._last = self._before = self._mixed = -math.inf  # stamps of the last two samples, and of a stray one
+        self._q = self._q_before = self._nothing
 
     def warm_up(self) -> None:
         """Estimate made-up samples and forget them: torch sets itself up in its first passes, which take longer."""
@@ -130,9 +134,8 @@ class Estimator:
         Returns:
             Why there is no estimate for it; None where `answer` has one.
         """
-        if not (all_finite(sample.q) and all_finite(sample.qd)):
-            gone = self._joints(~np.isfinite([sample.q, sample.qd]).all(axis=0))
-            return self._refuse(sample, Validity.NO_MOTION, f"joint {gone[0]}", gone)
+        if not (all_plausible(sample.q) and all_plausible(sample.qd)):
+            return self._refuse(sample, Validity.NO_MOTION, *self._absurd(position=sample.q, velocity=sample.qd))
         step = sample.t - self._last
         why = Validity.WARMING_UP
         detail = ""
@@ -144,8 +147,14 @@ class Estimator:
             why, detail = Validity.GAP, f"{step:.3f} s without a sample"
         if why is not Validity.WARMING_UP:
             self.reset()
-        self._last = sample.t
-        x, tau_meas = self._chain.step(sample.q, sample.qd, sample.tau)
+        if (sample.t - self._before) * self.bundle.rate <= CROWDED:  # as three samples of one publisher never are
+            t, q = [self._before, self._last, sample.t], [self._q_before, self._q, sample.q]
+            if strays(np.array(t), np.array(q), self.bundle.rate)[0]:
+                self._mixed = sample.t
+        self._before, self._last = self._last, sample.t
+        self._q_before, self._q = self._q, sample.q
+        measured = all_plausible(sample.tau)
+        x, tau_meas = self._chain.step(sample.q, sample.qd, sample.tau if measured else self._nothing)
         self.engine.push(x)
         self._steps[:-1] = self._steps[1:]
         self._steps[-1] = step if self._filled else math.nan
@@ -158,20 +167,37 @@ class Estimator:
         fits = same_rate(rate, self.bundle.rate) or same_rate(1 / float(steps.mean()), self.bundle.rate)
         if not fits and not math.isnan(steps[-1]):
             return self._refuse(sample, Validity.WRONG_RATE, f"{rate:.1f} Hz, trained at {self.bundle.rate:.1f} Hz")
-        self._taken = sample, x[: len(self._low)], tau_meas
+        self._taken = sample, x[: len(self._low)], tau_meas, measured
         return None
 
     def answer(self) -> Estimate:
-        """The estimate for the newest sample for which `take` gave None, if no other one but `LEFT_OUT` came since."""
-        sample, motion, tau_meas = self._taken
+        """The estimate for the newest sample for which `take` gave None, if no other one but `LEFT_OUT` came since.
+
+        Where its torque is not finite though all was measured, what the filter and the window hold cannot be trusted,
+        and both start anew.
+        """
+        sample, motion, tau_meas, measured = self._taken
         tau_free = self.engine.torque()
         tau_ext = external_torque(tau_free, tau_meas)
-        return Estimate(sample.t, tau_free, tau_ext, self.bundle.bound, *self._trust(motion, sample.tau))
+        if measured and not all_finite(tau_ext):
+            self.reset()
+            bad = self._joints(~np.isfinite(tau_ext))
+            return self._refuse(sample, Validity.NOT_FINITE, f"joint {bad[0]}", bad)
+        trust = self._trust(sample.t, motion) if measured else (Validity.NO_EFFORT, *self._absurd(effort=sample.tau))
+        return Estimate(sample.t, tau_free, tau_ext, self.bundle.bound, *trust)
 
-    def _trust(self, motion: Array, tau: Array) -> tuple[Validity, str, tuple[str, ...]]:
-        if not all_finite(tau):
-            missing = self._joints(~np.isfinite(tau))
-            return Validity.NO_EFFORT, f"joint {missing[0]}", missing
+    def _absurd(self, **fields: Array) -> tuple[str, tuple[str, ...]]:
+        """The first value that is missing or not plausible, in words, and all joints that have such values."""
+        bad = {name: ~plausible(values) for name, values in fields.items()}
+        name = next(name for name, which in bad.items() if which.any())
+        j = int(bad[name].argmax())
+        joint, value = self.bundle.joints[j], fields[name][j]
+        detail = f"joint {joint}" if np.isnan(value) else f"{name} of {joint} is {value:.3g}"
+        return detail, self._joints(np.any(list(bad.values()), axis=0))
+
+    def _trust(self, t: float, motion: Array) -> tuple[Validity, str, tuple[str, ...]]:
+        if t - self._mixed < MIXED:
+            return Validity.TWO_PUBLISHERS, f"{t - self._mixed:.3f} s ago", ()
         outside = (motion < self._low) | (motion > self._high)  # (2 J,): positions, velocities
         if np.count_nonzero(outside):
             place = int(np.flatnonzero(outside)[0])

@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vastares_ros.core.errors import DatasetError, OutputError
+from vastares_ros.core.samples import Episode
+from vastares_ros.core.scratch import blocks
+from vastares_ros.io.folders import written_file
 
 from .seeds import SeedRun
 
@@ -69,10 +74,9 @@ def save_checkpoint(
         "ended": [r.ended for r in runs],
         "best": {"loss": best.loss, "epoch": best.epoch, "state": best.state},
     }
-    partial = path.with_suffix(".partial")
     try:
-        torch.save(state, partial)
-        partial.replace(path)
+        with written_file(path) as partial:
+            torch.save(state, partial)
     except (OSError, RuntimeError) as error:  # torch's own writer raises RuntimeError
         raise OutputError(f"{path} cannot be written: free some space there, then --resume") from error
 
@@ -91,14 +95,30 @@ def restore_checkpoint(
         return 0
     try:
         state = torch.load(path, weights_only=True)
+        if state["run"] == run:
+            network.load_state_dict(state["network"])
+            saved = zip(runs, state["optimisers"], state["plateaus"], state["ended"], strict=True)
+            for r, optimiser, plateau, ended in saved:
+                r.optimiser.load_state_dict(optimiser)
+                r.plateau.load_state_dict(plateau)
+                r.ended = ended
+            best.loss, best.epoch, best.state = (state["best"][name] for name in ("loss", "epoch", "state"))
+            return int(state["epoch"])
     except Exception as error:  # whatever torch says of a file that is damaged or foreign
         raise DatasetError(f"{path} is not a checkpoint of this version: delete it to start afresh") from error
-    if state["run"] != run:
-        raise DatasetError(f"{path} belongs to a run with another configuration or dataset: delete it to start afresh")
-    network.load_state_dict(state["network"])
-    for r, optimiser, plateau, ended in zip(runs, state["optimisers"], state["plateaus"], state["ended"], strict=True):
-        r.optimiser.load_state_dict(optimiser)
-        r.plateau.load_state_dict(plateau)
-        r.ended = ended
-    best.loss, best.epoch, best.state = state["best"]["loss"], state["best"]["epoch"], state["best"]["state"]
-    return int(state["epoch"])
+    raise DatasetError(
+        f"{path} belongs to a run with another configuration, dataset or split: delete it to start afresh"
+    )
+
+
+def data_digest(training: Sequence[Episode], validation: Sequence[Episode]) -> str:
+    """Hash of all samples that a run learns from and chooses by, in their order: another split has another."""
+    total = hashlib.sha256()
+    for part in (training, validation):
+        for episode in part:
+            total.update(f"{episode.name} {len(episode)};".encode())
+            for values in (episode.t, episode.q, episode.qd, episode.tau):
+                for s in blocks(len(values)):
+                    total.update(np.ascontiguousarray(values[s]).data)
+        total.update(b"|")
+    return total.hexdigest()

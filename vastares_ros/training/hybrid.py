@@ -27,7 +27,9 @@ from .loop import Progress, in_round, train_seeds
 from .splits import recordings
 from .windows import Windows
 
-GATE_FACTOR = 0.5  # of the best share: 3/4 of the gain on recordings that are alike, 1/4 of the harm on others
+FEW_FACTOR = 0.5  # of the least share: 3/4 of the gain on recordings that are alike, 1/4 of the harm on others
+ENOUGH = 6  # recordings that judge: the chance that one more is worse than all of them is one in seven
+TOLERANCE = 0.02  # of the squared error of physics: what a recording that judges may be worse by
 
 
 def train_hybrids(
@@ -99,8 +101,8 @@ def train_hybrids(
     for seed, model in enumerate(models):
         if isinstance(model, ConfigError):
             continue
-        shares = [_share(judge[seed], held, dataset.rate, config) for judge, held in judges]
-        gate = GATE_FACTOR * np.min(shares, axis=0)
+        moments = np.stack([_moments(judge[seed], held, dataset.rate, config) for judge, held in judges], axis=1)
+        gate = gate_of(*moments)
         for one in (model, *(other for other, _ in run.unseen(seed))):
             assert isinstance(one, HybridModel)  # all were trained with dynamics
             one.gate.copy_(torch.as_tensor(gate))
@@ -113,19 +115,39 @@ def _by_recording(episodes: Sequence[Episode]) -> list[list[Episode]]:
     return [[e for e in episodes if e.recording == name] for name in recordings(episodes)]
 
 
-@torch.inference_mode()
-def _share(model: LearningModel | ConfigError, episodes: Sequence[Episode], rate: float, config: TrainConfig) -> Array:
-    """How much of the network's part is best on a recording, joint by joint, none to all: shape (J,).
+def gate_of(left: Array, product: Array, learnt: Array) -> Array:
+    """Share of the network's part that is let in, joint by joint, 0 to 1, by recordings that neither part knows.
 
-    The least of it over recordings makes none of them worse: the squared error falls up to the best share.
+    The squared error of a recording is a parabola over the share. With few recordings, half of the least of their best
+    shares is taken. With `ENOUGH`, the share that is best for their mean error relative to physics, or the largest that
+    makes none of them worse by more than `TOLERANCE` (docs/research/research.md, "Gate").
+
+    Args:
+        left: mean square of what physics leaves of K recordings, shape (K, J) [N²·m²].
+        product: mean product of that and the network's part, likewise.
+        learnt: mean square of the network's part, likewise; above zero.
+
+    Returns:
+        The gates, shape (J,).
     """
+    if len(left) < ENOUGH:
+        return np.asarray(FEW_FACTOR * np.clip((product / learnt).min(axis=0), 0, 1))
+    best = (product / left).sum(axis=0) / (learnt / left).sum(axis=0)
+    most = (product + np.sqrt(product**2 + TOLERANCE * learnt * left)) / learnt
+    return np.clip(np.minimum(best, most.min(axis=0)), 0, 1)
+
+
+@torch.inference_mode()
+def _moments(
+    model: LearningModel | ConfigError, episodes: Sequence[Episode], rate: float, config: TrainConfig
+) -> Array:
+    """Arguments of `gate_of` for a recording, shape (3, J); where there is no model, those of a useless network."""
     if isinstance(model, ConfigError):
-        return np.zeros(len(episodes[0].joints))
+        return np.repeat([[1.0], [0.0], [1.0]], len(episodes[0].joints), axis=1)
     data = Windows(episodes, rate, config.filter, model).to(model)
-    with_left, with_itself = np.zeros((2, model.joints))
+    sums = np.zeros((3, model.joints))
     for which in data.in_order():
         x, target = data.take(which)
         learnt, left = (model.target_scaler.inverse(part).double().numpy() for part in (model.network(x), target))
-        with_left += (learnt * left).sum(axis=0)
-        with_itself += np.square(learnt).sum(axis=0)
-    return np.clip(with_left / np.maximum(with_itself, 1e-30), 0, 1)
+        sums += [np.square(left).sum(axis=0), (learnt * left).sum(axis=0), np.square(learnt).sum(axis=0)]
+    return np.maximum(sums / len(data), [[1e-30], [-np.inf], [1e-30]])

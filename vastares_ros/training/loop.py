@@ -23,7 +23,7 @@ from vastares_ros.models.methods import NETWORKS, Fitted
 from vastares_ros.models.networks import LearningModel
 
 from . import processes
-from .checkpoint import Best, restore_checkpoint, save_checkpoint
+from .checkpoint import Best, data_digest, restore_checkpoint, save_checkpoint
 from .config import TrainConfig
 from .seeds import SeedRun
 from .torch_settings import kept_memory, quick_products
@@ -107,6 +107,8 @@ def train_seeds(
     runs = [SeedRun(network, seed, part, joints, config) for part, seed in enumerate(seeds)]
     best = Best(network, len(seeds) * joints)
     run = {"config": repr(replace(config, seed=0)), "seeds": list(seeds), "windows": len(data)}
+    if checkpoint:
+        run |= {"data": data_digest(training, validation), "urdf": dynamics.arm.urdf if dynamics else ""}
     start = restore_checkpoint(checkpoint, run, network, runs, best)
 
     # a transformer's many small products are slower with the quick ones

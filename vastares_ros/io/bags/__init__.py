@@ -6,7 +6,6 @@ from vastares_ros.io.formats import DEFAULT_TOPIC
 
 from .decode import JOINT_STATE, Collector, JointStates, MessageTable, in_order, iter_messages
 from .read import (
-    ABSURD,
     BagFacts,
     JointStateFacts,
     PublishedSamples,
@@ -23,7 +22,6 @@ from .read import (
 from .write import write_joint_states
 
 __all__ = [
-    "ABSURD",
     "BagFacts",
     "Collector",
     "DEFAULT_TOPIC",

@@ -14,13 +14,37 @@ from itertools import pairwise
 
 import numpy as np
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.rosbag2 import Reader, ReaderError, storage_mcap
 from rosbags.rosbag2.reader import DirectoryReader
 from rosbags.rosbag2.storage_mcap import ChunkInfo, McapReader, decompress
+
+LARGEST_CHUNK = 2**28  # bytes; recorders write some megabytes
 
 _MESSAGE = 5
 _RECORD = struct.Struct("<BQHIQQ")  # kind and size of a record; of a message channel, sequence, log and publish time
 _HEAD = 9  # bytes of kind and size, which the size leaves out
+
+
+def unpacked(packed: bytes, most: int) -> bytes:
+    """What zstd packed, in one or more frames.
+
+    Raises:
+        ReaderError: it has more than `most` bytes, or is cut off.
+    """
+    data = bytearray()
+    while packed:
+        frame = storage_mcap.zstd.ZstdDecompressor()  # type: ignore[attr-defined]
+        data += frame.decompress(packed, most + 1 - len(data))
+        if len(data) > most:
+            raise ReaderError(f"more than {most >> 20} MB are packed in one piece")
+        if not frame.eof:
+            raise ReaderError("packed data is cut off")
+        packed = frame.unused_data
+    return bytes(data)
+
+
+# rosbags knows the size of a chunk, and unpacks without a limit all the same.
+storage_mcap.DECOMPRESSORS["zstd"] = lambda packed, size: unpacked(packed, min(size, LARGEST_CHUNK))
 
 
 def mcap_storages(reader: Reader, wanted: Collection[Connection]) -> list[tuple[McapReader, set[int]]] | None:

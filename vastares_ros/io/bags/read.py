@@ -10,33 +10,45 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import chain, combinations, islice
+from itertools import chain, combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.interfaces import Connection
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader as Ros2Reader
+from rosbags.rosbag2.reader import DirectoryReader
+from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 
 from vastares_ros.core.errors import BagError, VastaresError, one_line
 from vastares_ros.core.joints import JointAssembler, columns, field
-from vastares_ros.core.samples import Array, Episode, seconds
-from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate
+from vastares_ros.core.samples import Array, Episode, plausible, seconds
+from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate, two_publishers
 from vastares_ros.core.scratch import Growing, blocks, empty
+from vastares_ros.io.configs import load_yaml
 from vastares_ros.io.formats import DEFAULT_TOPIC
 from vastares_ros.io.layout import FIELDS
 
 from .decode import JOINT_STATE, Collector, JointStates, MessageTable, in_order, iter_messages
-from .mcap_chunks import chunk_messages, mcap_storages
-
-ABSURD = 1e6  # no joint is there, that fast or that strong: a damaged file or a broken driver
+from .mcap_chunks import chunk_messages, mcap_storages, unpacked
 
 CHUNK = 2**14  # messages that are decoded at once
+CHUNK_BYTES = 2**26  # of them, or little more
+_SQLITE_LIMIT_LENGTH = 0  # number of the limit of sqlite3
+LARGEST_MESSAGE = 2**24  # bytes; joint states of a robot have a thousand
 
 _REPAIR = {".bag": "rosbag reindex", ".mcap": "mcap recover", ".db3": "sqlite3's .recover"}
 
 Reader = Ros1Reader | Ros2Reader
+
+
+class _Quoted(type(Path())):  # type: ignore[misc]
+    """A path in which nothing is taken for a part of a URI: that is how rosbags opens sqlite3 files, by an f-string."""
+
+    def __format__(self, spec: str) -> str:
+        return str(self).translate({ord(c): f"%{ord(c):02x}" for c in "?#%"})
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,7 @@ class Recording:
         messages: on the topic.
         foreign: messages that hold none of the joints.
         incomplete: partial messages that did not complete a sample.
-        nan: samples dropped because a value was missing, not finite, or above `ABSURD`.
+        nan: samples dropped because a value was missing, or not plausible.
         repeats: samples dropped because they repeat the stamp before.
         short: samples dropped because their piece is too short.
         jumps: backward jumps of the clock.
@@ -228,13 +240,20 @@ def read_joint_states(path: str | Path, topic: str = DEFAULT_TOPIC) -> JointStat
 def _batches(reader: Reader, wanted: Sequence[Connection]) -> Iterator[tuple[list[int], list[bytes]]]:
     """Receive times [ns] and serialised messages of some connections, `CHUNK` or so at a time, in bag order."""
     storages = mcap_storages(reader, wanted) if isinstance(reader, Ros2Reader) else None
-    if storages is None:
-        messages = reader.messages(connections=wanted)
-        while chunk := list(islice(messages, CHUNK)):
-            yield [received for _, received, _ in chunk], [raw for _, _, raw in chunk]
-        return
     times: list[int] = []
     held: list[bytes] = []
+    if storages is None:
+        size = 0
+        for received, raw in _messages(reader, wanted):
+            times.append(received)
+            held.append(raw)
+            size += len(raw)
+            if len(held) == CHUNK or size > CHUNK_BYTES:
+                yield times, held
+                times, held, size = [], [], 0
+        if held:
+            yield times, held
+        return
     for storage, channels in storages:
         for more_times, more in chunk_messages(storage, channels):
             times += more_times
@@ -244,6 +263,25 @@ def _batches(reader: Reader, wanted: Sequence[Connection]) -> Iterator[tuple[lis
                 times, held = times[CHUNK:], held[CHUNK:]
     if held:
         yield times, held
+
+
+def _messages(reader: Reader, wanted: Sequence[Connection]) -> Iterator[tuple[int, bytes]]:
+    """Receive time [ns] and bytes of each message, of at most `LARGEST_MESSAGE`."""
+    storage = reader.storage if isinstance(reader, Ros2Reader) else None
+    packed = isinstance(storage, DirectoryReader) and storage.metadata.compression_mode == "message"
+    storages: Sequence[Any] = storage.storages if isinstance(storage, DirectoryReader) else [storage]
+    for one in storages:
+        if isinstance(one, Sqlite3Reader) and one.dbconn:
+            one.dbconn.limit(_SQLITE_LIMIT_LENGTH, LARGEST_MESSAGE)
+    if not packed:
+        for _, received, raw in reader.messages(connections=wanted):
+            yield received, raw
+        return
+    alike = [(c.topic, c.msgtype, c.ext) for c in wanted]
+    for one in storages:  # as rosbags does it, which unpacks without a limit
+        connections = [c for c in one.connections if (c.topic, c.msgtype, c.ext) in alike]
+        for _, received, raw in one.messages(connections) if connections else ():
+            yield received, unpacked(raw, LARGEST_MESSAGE)
 
 
 def published_names(states: JointStates) -> tuple[str, ...]:
@@ -328,6 +366,8 @@ def recording_from(states: JointStates, joints: Sequence[str], scale: Sequence[f
             f"{where}: {error}: record longer", **error.about | {"path": states.path, "topic": states.topic}
         ) from None
 
+    if count := two_publishers(t_finite, q, rate):
+        raise _two_publishers(where, "positions do not follow on each other", count / len(q))
     path = states.path.absolute()
     name = path.name if path.is_dir() else path.stem
     episodes, cuts = cut(name, joints, rate, t_finite, q, qd, tau)
@@ -431,8 +471,9 @@ def _reader(path: Path) -> tuple[Reader, tuple[str, ...]]:
             raise BagError(f"{file} is empty: record it again", path=file)
     notes: tuple[str, ...] = ()
     if (path / "metadata.yaml").is_file():
-        folder = Ros2Reader(path)
+        folder = Ros2Reader(_Quoted(path))
         try:
+            load_yaml(path / "metadata.yaml")  # rosbags reads it without a limit
             folder.open()
             return folder, ()
         except Exception as error:  # as in `_open`
@@ -446,7 +487,7 @@ def _reader(path: Path) -> tuple[Reader, tuple[str, ...]]:
         raise BagError(
             f"{path} holds {len(files)} bag files and no metadata.yaml: name them one by one ({names})", path=path
         )
-    reader: Reader = Ros1Reader(files[0]) if files[0].suffix == ".bag" else Ros2Reader(files[0])
+    reader: Reader = Ros1Reader(files[0]) if files[0].suffix == ".bag" else Ros2Reader(_Quoted(files[0]))
     reader.open()
     return reader, notes
 
@@ -507,7 +548,7 @@ class _Samples:
         values = [Growing((len(joints),)) for _ in FIELDS]
         for chunk in states.chunks():
             index, new = self._assemble(chunk, joints)
-            finite = np.abs(new) < ABSURD  # (3, n, J); False for NaN, too
+            finite = plausible(new)  # (3, n, J)
             self._finite += finite.sum(axis=1)
             self._effort |= bool(np.any(new[2]))
             keep = np.asarray(finite[wanted].all(axis=(0, 2)))
@@ -607,7 +648,11 @@ def _refuse_two_publishers(where: str, t: Array, q: Array) -> None:
     )
     for sign, count, allowed in signs:
         if count > max(10, allowed * len(t)):
-            raise BagError(
-                f"{where}: two publishers seem to publish the same joints ({sign} in {count / len(t):.0%} of the "
-                "samples): stop one, or record them on separate topics"
-            )
+            raise _two_publishers(where, sign, count / len(t))
+
+
+def _two_publishers(where: str, sign: str, share: float) -> BagError:
+    return BagError(
+        f"{where}: two publishers seem to publish the same joints ({sign} in {share:.1%} of the samples): stop one, or "
+        "record them on separate topics"
+    )
