@@ -35,6 +35,7 @@ def body(robot):
     return RigidBody(Arm(robot.urdf, robot.urdf_joints, robot.tip))
 
 
+@pytest.mark.slow
 def test_every_meaning_and_every_defect_is_found_in_simulation_and_the_page_says_so():
     cases = list(DOCTOR["simulated_cases"]())
     judged = {case.name: case.judged() for case in cases}
