@@ -111,6 +111,7 @@ def test_help_of_prepare_is_readable(capsys):
     assert "10% are" in " ".join(said.split()) and "kuka2: text of Meier 2014" in " ".join(said.split())
 
 
+@pytest.mark.slow
 def test_a_split_of_the_paper(tmp_path, capsys, archive):
     first, second = (archive(f"{name}.npz", samples=9000, seed=seed) for seed, name in enumerate("ab"))
     d, b, config = str(tmp_path / "d"), tmp_path / "b", tmp_path / "small.yaml"

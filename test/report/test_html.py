@@ -112,6 +112,7 @@ def has(picture: np.ndarray, colour: str, least: int = 50) -> bool:
     return int((np.abs(picture.astype(int) - rgb).max(axis=2) < 12).sum()) > least
 
 
+@pytest.mark.slow
 def test_evaluation_report_shows_every_joint(tmp_path, bundle):
     file = tmp_path / "report.html"
     episodes = [prediction("first"), prediction("second")]
@@ -146,6 +147,7 @@ def test_evaluation_report_marks_the_best_and_what_was_trained_on(tmp_path, bund
     assert "Already used in training: seen." in file.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_many_and_long_episodes_stay_small_and_the_cut_is_told(tmp_path, bundle):
     file = tmp_path / "report.html"
     lengths = [50_000, *range(200, 200 + SHOWN)]

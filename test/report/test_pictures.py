@@ -24,7 +24,7 @@ def test_names_are_no_mathematics(tmp_path, make_episode):
     assert len(list(tmp_path.glob("*.png"))) == 6
 
 
-@pytest.mark.parametrize("joints", [1, 2, 7])
+@pytest.mark.parametrize("joints", [1, 2, pytest.param(7, marks=pytest.mark.slow)])
 def test_every_figure_is_a_picture_with_a_panel_a_joint(tmp_path, joints, make_episode):
     image = pytest.importorskip("PIL.Image")
     maps = {f"joint {i}": np.random.default_rng(i).random((8, 4)) for i in range(joints)}
