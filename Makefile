@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 # Tests run side by side in WORKERS processes, a file in one of them, since its tests share what is slow to make. Many
-# wait for DDS or for a child process, so there are more of them than two cores have work for.
+# wait for DDS or for a child process, so there are more processes than two cores have work for; the quick ones do not.
 TESTS ?= test
 WORKERS ?= 4
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
@@ -29,6 +29,7 @@ test: $(READY)  ## all tests, with line coverage
 	$(PYTEST) --cov=vastares_ros.core --cov=vastares_ros.models --cov=vastares_ros.runtime \
 		--cov=vastares_ros.io --cov-report=term-missing:skip-covered --cov-fail-under=90
 
+quick: WORKERS = 2
 quick: $(READY)  ## tests without DDS and child processes, in a minute
 	$(PYTEST) -m "not ros and not process and not slow" $(TESTS)
 
