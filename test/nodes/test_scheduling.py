@@ -21,6 +21,12 @@ def threads():
     return {n: (os.sched_getaffinity(n), os.sched_getscheduler(n) & ~os.SCHED_RESET_ON_FORK) for n in numbers}
 
 
+def unchanged(before):
+    """Whether the threads that were there before, and still are, have what they had: others come and go."""
+    after = threads()
+    return {n: after[n] for n in before if n in after} == {n: of for n, of in before.items() if n in after}
+
+
 @pytest.fixture
 def another():
     """Another thread, which waits."""
@@ -37,10 +43,10 @@ def test_all_threads_run_on_the_cpus_until_they_are_set_back(another):
     made = Scheduling()
     try:
         assert made.apply([cpu], 0) == ""
-        assert {cpus == {cpu} for cpus, _ in threads().values()} == {True}
+        assert all(cpus == {cpu} for n, (cpus, _) in threads().items() if n in before)
     finally:
         made.restore()
-    assert threads() == before
+    assert unchanged(before)
 
 
 def test_no_change_is_no_change():
@@ -48,7 +54,7 @@ def test_no_change_is_no_change():
     made = Scheduling()
     assert made.apply([], 0) == ""
     made.restore()
-    assert threads() == before
+    assert unchanged(before)
 
 
 def test_a_cpu_that_is_not_there_is_named_with_those_that_are():
@@ -56,14 +62,14 @@ def test_a_cpu_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(ConfigError, match=r"cpu_affinity has CPU 4095, and this process may run on \d") as caught:
         Scheduling().apply([4095], 0)
     assert (caught.value.field, caught.value.value) == ("cpu_affinity", 4095)
-    assert threads() == before
+    assert unchanged(before)
 
 
 def test_the_priority_is_set_on_all_threads_or_said_not_to_be_permitted(another):
     before, made = threads(), Scheduling()
     try:
         problem = made.apply([], 10)
-        policies = {policy for _, policy in threads().values()}
+        policies = {policy for n, (_, policy) in threads().items() if n in before}
         assert policies == ({os.SCHED_OTHER} if problem else {os.SCHED_FIFO})
         assert not problem or "realtime_priority 10 is not permitted" in problem
         if not problem:
@@ -74,7 +80,7 @@ def test_the_priority_is_set_on_all_threads_or_said_not_to_be_permitted(another)
             assert began == [os.SCHED_OTHER]  # what begins later may wait
     finally:
         made.restore()
-    assert threads() == before
+    assert unchanged(before)
 
 
 def test_what_is_not_permitted_is_one_line_and_changes_nothing(monkeypatch):
@@ -85,4 +91,4 @@ def test_what_is_not_permitted_is_one_line_and_changes_nothing(monkeypatch):
     monkeypatch.setattr(scheduling.os, "sched_setscheduler", refuse)
     problem = Scheduling().apply([], 10)
     assert "not permitted" in problem and "limits.conf" in problem and "\n" not in problem
-    assert threads() == before
+    assert unchanged(before)
