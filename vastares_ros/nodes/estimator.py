@@ -32,7 +32,7 @@ from visualization_msgs.msg import MarkerArray
 
 from vastares_ros.core.errors import BundleError, ConfigError, RobotError, VastaresError, in_words, printable
 from vastares_ros.io.bundles import load_bundle, read_index
-from vastares_ros.io.layout import FIELDS
+from vastares_ros.io.joint_state_layout import FIELDS
 from vastares_ros.io.robots import bundle_arm, read_urdf
 from vastares_ros.nodes.diagnostics import Finding, Level, Report, Tally, Watch
 from vastares_ros.nodes.interfaces import ESTIMATOR, MARKERS

@@ -24,7 +24,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
 from vastares_ros.core.samples import Array
-from vastares_ros.io.layout import FIELDS, Layout
+from vastares_ros.io.joint_state_layout import FIELDS, Layout
 
 NANOSECONDS = 1_000_000_000
 LAYOUTS = 16  # lengths of messages whose layout is remembered

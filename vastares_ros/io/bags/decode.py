@@ -23,7 +23,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from vastares_ros.core.samples import Array
 from vastares_ros.core.scratch import Growing, blocks, empty
-from vastares_ros.io.layout import FIELDS, Layout
+from vastares_ros.io.joint_state_layout import FIELDS, Layout
 
 JOINT_STATE = "sensor_msgs/msg/JointState"  # rosbags uses this name for the ROS 1 type, too
 ROS1 = get_typestore(Stores.ROS1_NOETIC)

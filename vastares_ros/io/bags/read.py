@@ -29,7 +29,7 @@ from vastares_ros.core.sampling import MAX_GAP, MIN_PIECE, cut, measured_rate, t
 from vastares_ros.core.scratch import Growing, blocks, empty
 from vastares_ros.io.configs import load_yaml
 from vastares_ros.io.formats import DEFAULT_TOPIC
-from vastares_ros.io.layout import FIELDS
+from vastares_ros.io.joint_state_layout import FIELDS
 
 from .decode import JOINT_STATE, Collector, JointStates, MessageTable, in_order, iter_messages
 from .mcap_chunks import chunk_messages, mcap_storages, unpacked
