@@ -25,6 +25,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter as RosParameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from std_srvs.srv import Trigger
 
 from vastares_ros.core.errors import ConfigError, VastaresError, in_words, printable
 from vastares_ros.nodes.diagnostics import PERIOD, Finding, Level, Report
@@ -195,9 +196,10 @@ class ManagedNode(LifecycleNode):
                 self._fault = Finding("unexpected error", Level.ERROR, text)
                 if self._is_due("traceback"):
                     self.get_logger().error(f"{text}\n{traceback.format_exc()}")
-                if hasattr(args[-1] if args else None, "success"):
-                    args[-1].success, args[-1].message = False, text
-                return args[-1] if args else None
+                response = args[-1] if args else None
+                if isinstance(response, Trigger.Response):
+                    response.success, response.message = False, text
+                return response
 
         return guarded
 
