@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import Progress, track
 
-from vastares_ros.core.errors import printable
+from vastares_ros.core.errors import printable_lines
 from vastares_ros.runtime.bundle import ResidualSource
 from vastares_ros.training.evaluate import Scores
 from vastares_ros.training.quality import poor_joints
@@ -31,8 +31,7 @@ class Printer(Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         """As of `rich.console.Console`; text may have several lines."""
-        lines = ("\n".join(map(printable, o.split("\n"))) if isinstance(o, str) else o for o in objects)
-        super().print(*lines, **options)
+        super().print(*(printable_lines(o) if isinstance(o, str) else o for o in objects), **options)
 
 
 console = Printer()

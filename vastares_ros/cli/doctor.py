@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     console.print(terminal(doctor_table(found, _title(recordings, found.source, body))))
     if found.entry:
         console.print("for a robot file, below its driver (see config/robots):")
-        console.print(f"  {found.entry}", markup=False)
+        console.print(f"  {found.entry}")
     return 1 if found.status == "fail" else 0
 
 

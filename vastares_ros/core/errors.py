@@ -22,6 +22,11 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def printable_lines(text: str) -> str:
+    """The same of text of several lines, which stay lines."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 class VastaresError(Exception):
     """Base of every error that is shown to a user without a traceback.
 

@@ -8,7 +8,7 @@ import html as hypertext
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vastares_ros.core.errors import printable
+from vastares_ros.core.errors import printable_lines
 
 from .tables import Cell, Table
 
@@ -22,7 +22,7 @@ def terminal(table: Table) -> rich.table.Table:
     from rich.text import Text
 
     def plain(text: str, style: str = "") -> Text:
-        return Text.assemble(("\n".join(map(printable, text.split("\n"))), style))
+        return Text.assemble((printable_lines(text), style))
 
     def line(cells: Sequence[Cell]) -> list[Text]:
         return [plain(cell.text, "bold" * cell.best) for cell in cells]
